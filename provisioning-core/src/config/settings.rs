@@ -1,0 +1,56 @@
+//! The settings of the engine. Their defaults stand in `defaults.toml` beside this file, and nowhere else.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::resource::RetryPolicy;
+
+/// The settings of the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// How many things may be done at once.
+    pub limits: Limits,
+    /// How often and how soon a failed call is repeated.
+    pub retry: RetryPolicy,
+    /// How long one call may take, in seconds.
+    pub timeout_seconds: f64,
+    /// How long a lease lasts when its holder does not renew it, in seconds.
+    pub lease_seconds: f64,
+    /// How many objects are read with one call when refreshing.
+    pub refresh_page: usize,
+    /// What a failed step does to the rest of the run.
+    pub on_failure: OnFailure,
+}
+
+/// How many calls may run at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// In a run.
+    pub run: usize,
+    /// To one provider, by alias; the run's limit where none is given.
+    #[serde(default)]
+    pub providers: BTreeMap<String, usize>,
+    /// Of one kind; the run's limit where none is given.
+    #[serde(default)]
+    pub kinds: BTreeMap<String, usize>,
+}
+
+/// What a failed step does to the rest of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// Nothing new is begun; what runs is finished; the run can be resumed.
+    Stop,
+    /// Whatever does not need the failed step goes on.
+    Continue,
+}
+
+impl Settings {
+    /// The shipped defaults.
+    pub fn shipped() -> Self {
+        toml::from_str(include_str!("defaults.toml")).expect("the shipped defaults are complete")
+    }
+}

@@ -1,0 +1,103 @@
+//! Content hashes: what two things are compared by when the things themselves are not kept.
+//!
+//! The only file that names the hash functions. Plain digests identify public content; keyed digests stand for
+//! secrets, so that a short secret cannot be guessed from its digest.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+/// A SHA-256 digest as 64 lowercase hexadecimal digits, the form that `sha256sum` prints.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Digest(Arc<str>);
+
+impl Digest {
+    /// The digest of some bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(hex(&Sha256::digest(bytes)).into())
+    }
+
+    /// The digest of a chain link: what came before, then these bytes.
+    pub fn chained(previous: &Digest, bytes: &[u8]) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(previous.0.as_bytes());
+        hasher.update(bytes);
+        Self(hex(&hasher.finalize()).into())
+    }
+
+    /// The digest under a key (HMAC-SHA-256, RFC 2104), for content that must not be guessed from it.
+    pub fn keyed(key: &DigestKey, bytes: &[u8]) -> Self {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).expect("HMAC takes keys of every length");
+        mac.update(bytes);
+        Self(hex(&mac.finalize().into_bytes()).into())
+    }
+
+    /// The hexadecimal digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The first twelve digits, for people.
+    pub fn short(&self) -> &str {
+        self.0.get(..12).unwrap_or(&self.0)
+    }
+}
+
+impl From<&str> for Digest {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The key of a workspace's secret digests; it never leaves the store.
+#[derive(Clone)]
+pub struct DigestKey([u8; 32]);
+
+impl DigestKey {
+    /// A key from random bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the store that keeps them.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DigestKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DigestKey(***)")
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_agree_with_sha256sum_and_rfc_4231() {
+        assert_eq!(Digest::of(b"abc").short(), "ba7816bf8f01");
+        let mut key = [0; 32];
+        key[..4].copy_from_slice(b"Jefe");
+        let keyed = Digest::keyed(&DigestKey::new(key), b"what do ya want for nothing?");
+        assert_eq!(keyed.short(), "5bdcc146bf60");
+    }
+}

@@ -1,0 +1,43 @@
+//! How a caller stops a run: gently, or at once.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+/// A handle that stops a run. Clones stop the same one.
+#[derive(Debug, Clone)]
+pub struct Control(Arc<watch::Sender<Stop>>);
+
+/// How far a run has been asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Stop {
+    /// It has not.
+    #[default]
+    No,
+    /// Begin nothing new, finish and record what runs.
+    Drain,
+    /// Drop what runs; a resume looks for what it left.
+    Now,
+}
+
+impl Control {
+    /// A handle for a run that nobody has stopped.
+    pub fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(Stop::No)))
+    }
+
+    /// Asks the run to begin nothing new; asked a second time, it drops what it is doing. Both can be resumed.
+    pub fn cancel(&self) {
+        self.0.send_modify(|stop| *stop = if *stop == Stop::No { Stop::Drain } else { Stop::Now });
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Stop> {
+        self.0.subscribe()
+    }
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self::new()
+    }
+}

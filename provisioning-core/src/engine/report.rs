@@ -1,0 +1,70 @@
+//! What an engine answers.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::error::Failure;
+use crate::journal::{self, RunSummary};
+use crate::name::{RunId, StepId};
+use crate::record::Outcome;
+use crate::store::Lease;
+use crate::value::Value;
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The run; `None` when there was nothing to do and no run was made.
+    pub run: Option<RunId>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// How many steps the plan has.
+    pub steps: usize,
+    /// How many of them have succeeded, in this run and before a resume.
+    pub succeeded: usize,
+    /// How many were not begun because of a failure or a stop.
+    pub not_begun: usize,
+    /// The steps that failed, first failure first.
+    pub failures: Vec<(StepId, Failure)>,
+    /// The steps of which nobody knows whether they had their effect.
+    pub in_doubt: Vec<StepId>,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// The value of an output.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutputValue {
+    /// The value; `Unknown` until something it refers to exists.
+    pub value: Value,
+    /// Whether it is masked unless asked for.
+    pub sensitive: bool,
+}
+
+/// How a workspace stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// How many resources the state has.
+    pub resources: usize,
+    /// Who works on it now.
+    pub lease: Option<Lease>,
+    /// Whether that process is known to be dead.
+    pub holder_is_dead: bool,
+    /// The last run.
+    pub last_run: Option<RunSummary>,
+    /// The steps of the last run that have not succeeded.
+    pub unfinished: Vec<StepStatus>,
+}
+
+/// How one step stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepStatus {
+    /// The step.
+    pub id: StepId,
+    /// Its status.
+    #[serde(flatten)]
+    pub status: journal::Status,
+    /// Why it failed, where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}

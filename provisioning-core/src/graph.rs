@@ -1,0 +1,192 @@
+//! A graph with named nodes: order, reverse, reach, and the path of a cycle.
+//!
+//! The only file that names petgraph. Edges run from what is needed to what needs it, the way a run proceeds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::{Display, Write as _};
+
+use petgraph::algo::{tarjan_scc, toposort};
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+use serde::{Deserialize, Serialize};
+
+pub use petgraph::Direction;
+
+/// How strongly one node depends on another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Dependency {
+    /// Order only: it comes after the other where both take part.
+    Soft,
+    /// It needs the other to have succeeded.
+    Hard,
+}
+
+/// A directed graph whose nodes are found by name.
+#[derive(Debug, Clone)]
+pub struct Graph<N> {
+    graph: DiGraph<N, Dependency>,
+    index: BTreeMap<N, NodeIndex>,
+}
+
+impl<N> Default for Graph<N> {
+    fn default() -> Self {
+        Self { graph: DiGraph::new(), index: BTreeMap::new() }
+    }
+}
+
+impl<N: Ord + Clone + Display> Graph<N> {
+    /// Adds a node; one that is there already stays as it is.
+    pub fn add(&mut self, name: N) {
+        if !self.index.contains_key(&name) {
+            let index = self.graph.add_node(name.clone());
+            self.index.insert(name, index);
+        }
+    }
+
+    /// Makes one node depend on another; both are added where they are missing, and of two edges the harder one stays.
+    pub fn depend(&mut self, dependent: &N, on: &N, dependency: Dependency) {
+        self.add(on.clone());
+        self.add(dependent.clone());
+        let (from, to) = (self.index[on], self.index[dependent]);
+        match self.graph.find_edge(from, to) {
+            Some(edge) => self.graph[edge] = self.graph[edge].max(dependency),
+            None => {
+                self.graph.add_edge(from, to, dependency);
+            }
+        }
+    }
+
+    /// Whether there is a node of this name.
+    pub fn contains(&self, name: &N) -> bool {
+        self.index.contains_key(name)
+    }
+
+    /// How many nodes there are.
+    pub fn len(&self) -> usize {
+        self.graph.node_count()
+    }
+
+    /// Whether there is no node.
+    pub fn is_empty(&self) -> bool {
+        self.graph.node_count() == 0
+    }
+
+    /// What a node depends on, by name.
+    pub fn dependencies(&self, name: &N) -> Vec<(&N, Dependency)> {
+        self.neighbours(name, Direction::Incoming)
+    }
+
+    /// What depends on a node, by name.
+    pub fn dependents(&self, name: &N) -> Vec<(&N, Dependency)> {
+        self.neighbours(name, Direction::Outgoing)
+    }
+
+    fn neighbours(&self, name: &N, direction: Direction) -> Vec<(&N, Dependency)> {
+        let Some(&node) = self.index.get(name) else { return Vec::new() };
+        let mut found: Vec<_> = self
+            .graph
+            .edges_directed(node, direction)
+            .map(|edge| {
+                let other = if direction == Direction::Incoming { edge.source() } else { edge.target() };
+                (&self.graph[other], *edge.weight())
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// The given nodes and everything that lies on hard edges from them: what they need (`Incoming`), or what needs
+    /// them (`Outgoing`).
+    pub fn closure<'a>(&'a self, names: impl IntoIterator<Item = &'a N>, direction: Direction) -> BTreeSet<&'a N> {
+        let mut open: Vec<&N> =
+            names.into_iter().filter_map(|name| self.index.get_key_value(name).map(|(name, _)| name)).collect();
+        let mut reached = BTreeSet::new();
+        while let Some(name) = open.pop() {
+            if reached.insert(name) {
+                let hard = self.neighbours(name, direction).into_iter().filter(|(_, dependency)| *dependency == Dependency::Hard);
+                open.extend(hard.map(|(name, _)| name));
+            }
+        }
+        reached
+    }
+
+    /// Every node after all that it depends on.
+    ///
+    /// # Errors
+    /// The path of a cycle, first and last node the same.
+    pub fn order(&self) -> Result<Vec<&N>, Vec<&N>> {
+        match toposort(&self.graph, None) {
+            Ok(order) => Ok(order.into_iter().map(|node| &self.graph[node]).collect()),
+            Err(cycle) => Err(self.cycle_through(cycle.node_id())),
+        }
+    }
+
+    fn cycle_through(&self, start: NodeIndex) -> Vec<&N> {
+        let component = tarjan_scc(&self.graph).into_iter().find(|nodes| nodes.contains(&start)).unwrap_or_default();
+        let component: BTreeSet<_> = component.into_iter().collect();
+        let (mut path, mut seen, mut node) = (vec![start], BTreeSet::from([start]), start);
+        loop {
+            let mut inside = self.graph.neighbors_directed(node, Direction::Incoming).filter(|next| component.contains(next));
+            let Some(next) = inside.next() else { break };
+            path.push(next);
+            if !seen.insert(next) {
+                break;
+            }
+            node = next;
+        }
+        let last = path.last().copied();
+        let from = path.iter().position(|node| Some(*node) == last).unwrap_or(0);
+        path[from..].iter().map(|node| &self.graph[*node]).collect()
+    }
+
+    /// The graph in the DOT language, with what a function adds to each node.
+    pub fn dot(&self, attributes: impl Fn(&N) -> String) -> String {
+        let mut text = String::from("digraph {\n  rankdir = \"LR\"\n  node [shape = \"box\", fontname = \"sans-serif\"]\n");
+        for name in self.index.keys() {
+            writeln!(text, "  \"{name}\" [{}]", attributes(name)).expect("writing to a string cannot fail");
+        }
+        for name in self.index.keys() {
+            for (other, dependency) in self.dependents(name) {
+                let style = if dependency == Dependency::Soft { " [style = \"dashed\"]" } else { "" };
+                writeln!(text, "  \"{name}\" -> \"{other}\"{style}").expect("writing to a string cannot fail");
+            }
+        }
+        text.push_str("}\n");
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(edges: &[(&'static str, &'static str)]) -> Graph<&'static str> {
+        let mut graph = Graph::default();
+        edges.iter().for_each(|(dependent, on)| graph.depend(dependent, on, Dependency::Hard));
+        graph
+    }
+
+    #[test]
+    fn a_node_comes_after_what_it_depends_on() {
+        assert_eq!(graph(&[("web", "disk"), ("disk", "net"), ("web", "net")]).order(), Ok(vec![&"net", &"disk", &"web"]));
+    }
+
+    #[test]
+    fn a_cycle_is_reported_with_its_path_and_nothing_else() {
+        let graph = graph(&[("a", "b"), ("b", "c"), ("c", "a"), ("tail", "a"), ("c", "head")]);
+        let mut path = graph.order().expect_err("a cycle");
+        assert_eq!(path.first(), path.last());
+        path.pop();
+        path.sort();
+        assert_eq!(path, [&"a", &"b", &"c"]);
+    }
+
+    #[test]
+    fn closures_follow_hard_edges_alone() {
+        let mut graph = graph(&[("web", "net"), ("dns", "web")]);
+        graph.depend(&"web", &"log", Dependency::Soft);
+        assert_eq!(graph.closure([&"web"], Direction::Incoming), BTreeSet::from([&"net", &"web"]));
+        assert_eq!(graph.closure([&"net"], Direction::Outgoing), BTreeSet::from([&"dns", &"net", &"web"]));
+    }
+}

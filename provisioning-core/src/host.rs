@@ -1,0 +1,75 @@
+//! A host: somewhere a command can run and a file can be put.
+//!
+//! Transports (this machine, SSH) implement the trait; task services use it and know no transport.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+
+/// A command for a host, run by no shell unless it names one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Command {
+    /// The program and its arguments.
+    pub arguments: Vec<String>,
+    /// The directory it runs in; the host's own choice when empty.
+    pub directory: String,
+    /// Variables added to its environment.
+    pub environment: BTreeMap<String, String>,
+    /// What it reads.
+    pub input: Vec<u8>,
+    /// How long it may run.
+    pub timeout: Option<Duration>,
+}
+
+impl Command {
+    /// A line for the host's `/bin/sh`.
+    pub fn shell(line: impl Into<String>) -> Self {
+        Self { arguments: vec!["/bin/sh".into(), "-c".into(), line.into()], ..Self::default() }
+    }
+}
+
+/// What a command left behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit code; for a signal 128 and the signal's number.
+    pub code: i32,
+    /// What it wrote to standard output, cut at the host's limit.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error, cut at the host's limit.
+    pub stderr: Vec<u8>,
+}
+
+/// What a host is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Its own name.
+    pub host_name: String,
+    /// Its operating system: `linux`, `macos`.
+    pub system: String,
+    /// Its machine: `x86_64`, `aarch64`.
+    pub architecture: String,
+}
+
+/// Somewhere a command can run and a file can be put.
+///
+/// - Every call may be cancelled by dropping it; the host then ends what it began.
+/// - A command that ran and failed is an `Ok` with its exit code; an error means that it did not run or that nobody
+///   knows. The second is [`Retry::Unsure`](crate::error::Retry::Unsure).
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Runs a command to its end.
+    async fn run(&self, command: &Command) -> Result<Output>;
+
+    /// Puts a file, whole or not at all, with its permission bits.
+    async fn put(&self, path: &Path, content: &[u8], mode: u32) -> Result<()>;
+
+    /// Reads a file; `None` when it does not exist.
+    async fn get(&self, path: &Path) -> Result<Option<Vec<u8>>>;
+
+    /// Says what the host is.
+    async fn facts(&self) -> Result<Facts>;
+}

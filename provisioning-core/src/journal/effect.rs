@@ -1,0 +1,92 @@
+//! What a record does to the state.
+//!
+//! The one place that makes state rows, for a run as it happens and for a replay alike.
+
+use serde::{Deserialize, Serialize};
+
+use crate::name::{ResourceName, RunId};
+use crate::plan::{Action, Step};
+use crate::record::{Object, StepFact};
+use crate::resource::StateRow;
+use crate::value::Value;
+
+/// A change to one row of the state.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowChange {
+    /// The row is written; the store sets its version.
+    Put(Box<StateRow>),
+    /// The row goes.
+    Remove(ResourceName),
+}
+
+/// What a record of a step does to the state.
+///
+/// `row` is the present row of the resource (for a rename, of its old name); `inputs` are those of the last `Started`
+/// record.
+pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, fact: &StepFact) -> Vec<RowChange> {
+    match (fact, &step.action) {
+        (_, Action::Read) => Vec::new(),
+        (StepFact::Identified { object }, Action::Create) => {
+            let outputs = Value::map([("id", Value::from(object.as_str()))]);
+            vec![put(StateRow { tainted: true, ..made(run, step, row, inputs, Object { id: object.clone(), outputs }) })]
+        }
+        (StepFact::Succeeded { object: Some(object) }, Action::Create | Action::Update | Action::ApplyService) => {
+            vec![put(made(run, step, row, inputs, object.clone()))]
+        }
+        (StepFact::Succeeded { object: Some(object) }, Action::Refresh) => {
+            row.map_or_else(Vec::new, |row| vec![put(StateRow { object: Some(object.clone()), run: run.clone(), ..row.clone() })])
+        }
+        (StepFact::Succeeded { .. }, Action::Rename { from }) => row.map_or_else(Vec::new, |row| {
+            let renamed =
+                StateRow { name: step.resource.clone(), lifecycle: step.lifecycle.clone(), run: run.clone(), ..row.clone() };
+            vec![RowChange::Remove(from.clone()), put(renamed)]
+        }),
+        (StepFact::Succeeded { object: None }, Action::Delete | Action::RemoveService | Action::Refresh) => {
+            without(run, step, row)
+        }
+        (StepFact::Succeeded { .. }, Action::Forget) => vec![RowChange::Remove(step.resource.clone())],
+        _ => Vec::new(),
+    }
+}
+
+fn put(row: StateRow) -> RowChange {
+    RowChange::Put(Box::new(row))
+}
+
+fn made(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, object: Object) -> StateRow {
+    let mut deposed = row.map(|row| row.deposed.clone()).unwrap_or_default();
+    if let (Action::Create, Some(prior)) = (&step.action, &step.prior)
+        && prior.id != object.id
+        && !deposed.iter().any(|old| old.id == prior.id)
+    {
+        deposed.push(prior.clone());
+    }
+    StateRow {
+        name: step.resource.clone(),
+        kind: step.kind.clone(),
+        role: step.role.clone(),
+        written: step.inputs.clone(),
+        inputs: inputs.clone(),
+        object: Some(object),
+        deposed,
+        tainted: false,
+        depends_on: step.depends_on.clone(),
+        lifecycle: step.lifecycle.clone(),
+        run: run.clone(),
+        version: 0,
+    }
+}
+
+/// The row without the object that the step removed; no row when nothing is left of it.
+fn without(run: &RunId, step: &Step, row: Option<&StateRow>) -> Vec<RowChange> {
+    let (Some(row), Some(prior)) = (row, &step.prior) else { return vec![RowChange::Remove(step.resource.clone())] };
+    let mut rest = row.clone();
+    rest.object.take_if(|object| object.id == prior.id);
+    rest.deposed.retain(|object| object.id != prior.id);
+    if rest.object.is_none() && rest.deposed.is_empty() {
+        return vec![RowChange::Remove(step.resource.clone())];
+    }
+    rest.run = run.clone();
+    vec![put(rest)]
+}

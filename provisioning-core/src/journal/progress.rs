@@ -1,0 +1,80 @@
+//! How far a run has come, by its records.
+
+use std::collections::BTreeMap;
+
+use super::Status;
+use crate::error::{Failure, Result};
+use crate::name::StepId;
+use crate::record::{Fact, Outcome, Record, StepFact};
+use crate::value::Value;
+
+/// How far a run has come.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    /// The status of every step that has a record.
+    pub steps: BTreeMap<StepId, Status>,
+    /// The inputs of the last attempt of each open step.
+    pub inputs: BTreeMap<StepId, Value>,
+    /// The answers of the lookups that the run read.
+    pub answers: BTreeMap<StepId, Value>,
+    /// Why steps failed, in the order in which they did.
+    pub failures: Vec<(StepId, Failure)>,
+    /// How the run ended, where it did.
+    pub outcome: Option<Outcome>,
+}
+
+impl Progress {
+    /// The progress after all the records of one run, in order.
+    ///
+    /// # Errors
+    /// `Corrupt` for a record that cannot follow the ones before.
+    pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Self> {
+        let mut progress = Self::default();
+        records.into_iter().try_for_each(|record| progress.apply(&record.fact))?;
+        Ok(progress)
+    }
+
+    /// Takes in one more fact.
+    ///
+    /// # Errors
+    /// `Corrupt` for one that cannot follow.
+    pub fn apply(&mut self, fact: &Fact) -> Result<()> {
+        match fact {
+            Fact::RunStarted { .. } | Fact::RunResumed { .. } => self.outcome = None,
+            Fact::RunFinished { outcome } => self.outcome = Some(*outcome),
+            Fact::Step { id, fact } => {
+                let status = self.status(id).next(fact).map_err(|error| error.with_context("step", id.as_str()))?;
+                self.note(id, fact);
+                self.steps.insert(id.clone(), status);
+            }
+        }
+        Ok(())
+    }
+
+    /// The status of a step.
+    pub fn status(&self, id: &StepId) -> Status {
+        self.steps.get(id).cloned().unwrap_or_default()
+    }
+
+    /// The steps that were begun and have not ended.
+    pub fn open_steps(&self) -> impl Iterator<Item = &StepId> {
+        self.steps.iter().filter(|(_, status)| status.open().is_some()).map(|(id, _)| id)
+    }
+
+    fn note(&mut self, id: &StepId, fact: &StepFact) {
+        match fact {
+            StepFact::Started { inputs, .. } => {
+                self.failures.retain(|(step, _)| step != id);
+                self.inputs.insert(id.clone(), inputs.clone());
+            }
+            StepFact::Succeeded { object } => {
+                self.inputs.remove(id);
+                if let (Some(object), true) = (object, id.as_str().ends_with("/read")) {
+                    self.answers.insert(id.clone(), object.outputs.clone());
+                }
+            }
+            StepFact::Failed { failure, retry_after: None } => self.failures.push((id.clone(), failure.clone())),
+            _ => {}
+        }
+    }
+}

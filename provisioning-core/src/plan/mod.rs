@@ -1,0 +1,187 @@
+//! The plan as data: what a run will do, in steps, and what a person reads before it.
+//!
+//! A plan is made by [`planner`](crate::planner) and carried out by [`executor`](crate::executor), which cannot make
+//! one. It holds everything a run needs: applying it reads no configuration.
+
+mod change;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use change::{ChangeKind, ResourceChange};
+
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::error::{Error, ErrorKind, Result};
+use crate::name::{Kind, ProviderName, ResourceName, StepId, WorkspaceId};
+use crate::record::Object;
+use crate::resource::{Lifecycle, Output, ProviderSettings, RetryPolicy, Role};
+use crate::schema::Undo;
+use crate::value::Value;
+
+/// The version of the plan format that this crate writes, and the newest that it reads.
+pub const FORMAT: u32 = 1;
+
+/// What a run will do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The version of the format.
+    pub format: u32,
+    /// The workspace it was made in, and the only one it can be applied in.
+    pub workspace: WorkspaceId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What was asked for.
+    pub command: Command,
+    /// What changes, resource by resource, for people; unchanged resources are only counted.
+    pub changes: Vec<ResourceChange>,
+    /// How many resources stay as they are.
+    pub unchanged: usize,
+    /// What is done, step by step, every step after those it depends on.
+    pub steps: Vec<Step>,
+    /// The providers that the steps use.
+    pub providers: BTreeMap<ProviderName, ProviderSettings>,
+    /// What the lookups answered.
+    pub lookups: BTreeMap<ResourceName, Value>,
+    /// What the workspace will give back.
+    pub outputs: BTreeMap<String, Output>,
+    /// The version of every state row that the plan touches or reads; 0 for a row that is not there.
+    pub basis: BTreeMap<ResourceName, u64>,
+}
+
+/// What a run was asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Make the world as declared.
+    Apply,
+    /// Remove everything.
+    Destroy,
+    /// Take into the state what changed outside.
+    Refresh,
+    /// Drop resources from the state and leave the objects alone.
+    Forget,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name.
+    pub id: StepId,
+    /// What is done.
+    pub action: Action,
+    /// To what.
+    pub resource: ResourceName,
+    /// Of which kind.
+    pub kind: Kind,
+    /// By whom.
+    pub role: Role,
+    /// The fields as written; references are resolved when the step starts.
+    pub inputs: Value,
+    /// The object as it is: what is changed or deleted; for a create, the object that the new one replaces and that is
+    /// deleted after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prior: Option<Object>,
+    /// Steps that must have succeeded.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<StepId>,
+    /// Steps that must have ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub after: Vec<StepId>,
+    /// The resources it depends on, for the state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<ResourceName>,
+    /// How the resource may change, for the state.
+    #[serde(default)]
+    pub lifecycle: Lifecycle,
+    /// How often and how soon it is repeated.
+    pub retry: RetryPolicy,
+    /// How long one call may take.
+    pub timeout_seconds: f64,
+    /// What undoing it costs.
+    pub undo: Undo,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Make an object.
+    Create,
+    /// Change it in place.
+    Update,
+    /// Remove it.
+    Delete,
+    /// Bring a service into its wanted condition.
+    ApplyService,
+    /// Take a service away.
+    RemoveService,
+    /// Read a lookup whose query is known only now.
+    Read,
+    /// Take an object's present condition into the state.
+    Refresh,
+    /// Drop it from the state.
+    Forget,
+    /// Give the state row another name.
+    Rename {
+        /// The name it had.
+        from: ResourceName,
+    },
+}
+
+impl Action {
+    /// The verb in a step's name.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::ApplyService => "apply",
+            Self::RemoveService => "remove",
+            Self::Read => "read",
+            Self::Refresh => "refresh",
+            Self::Forget => "forget",
+            Self::Rename { .. } => "rename",
+        }
+    }
+}
+
+impl Plan {
+    /// The hash of what the plan does: origins and the time it was made do not count.
+    pub fn hash(&self) -> Digest {
+        let mut plain = self.clone();
+        plain.created_at = Timestamp::from_millis(0);
+        for change in &mut plain.changes {
+            change.origin = None;
+            change.fields.iter_mut().for_each(|field| field.origin = None);
+        }
+        Digest::of(&serde_json::to_vec(&plain).expect("a plan serialises: its secrets were refused"))
+    }
+
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Reads a plan, after looking at its version.
+    ///
+    /// # Errors
+    /// `Unsupported` for a newer format, `Corrupt` for anything that is not a plan.
+    pub fn parse(json: &[u8]) -> Result<Self> {
+        #[derive(Deserialize)]
+        struct Header {
+            format: u32,
+        }
+        let corrupt = |error: serde_json::Error| {
+            Error::new(ErrorKind::Corrupt, format!("this is not a plan: {error}"))
+                .with_hint("make one with `provisioning plan --out FILE`")
+        };
+        let header: Header = serde_json::from_slice(json).map_err(corrupt)?;
+        if header.format > FORMAT {
+            let message = format!("the plan has format {}, this version reads up to {FORMAT}", header.format);
+            return Err(Error::new(ErrorKind::Unsupported, message).with_hint("use the version that made it, or plan again"));
+        }
+        serde_json::from_slice(json).map_err(corrupt)
+    }
+}

@@ -1,0 +1,168 @@
+//! Kinds without their types: what the engine calls.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Context, Found, Lookup, Reply, ResourceKind};
+use crate::error::{Error, Result};
+use crate::record::Object;
+use crate::schema::Schema;
+use crate::value::{Secret, Value};
+
+/// A [`ResourceKind`] whose spec and state are values. Made by [`erase`].
+#[async_trait]
+pub trait AnyKind: Send + Sync {
+    /// What it is made of.
+    fn schema(&self) -> Arc<Schema>;
+
+    /// As [`ResourceKind::read`].
+    async fn read(&self, ids: &[String]) -> Result<Vec<Option<Object>>>;
+
+    /// As [`ResourceKind::find`].
+    async fn find(&self, context: &Context, spec: &Value) -> Result<Found<Object>>;
+
+    /// As [`ResourceKind::create`].
+    async fn create(&self, context: &Context, spec: &Value) -> Result<Reply<Object>>;
+
+    /// As [`ResourceKind::update`].
+    async fn update(&self, context: &Context, prior: &Object, spec: &Value) -> Result<Reply<Object>>;
+
+    /// As [`ResourceKind::delete`].
+    async fn delete(&self, context: &Context, prior: &Object) -> Result<Reply<()>>;
+}
+
+/// A [`Lookup`] whose query and answer are values. Made by [`erase_lookup`].
+#[async_trait]
+pub trait AnyLookup: Send + Sync {
+    /// What it asks and answers.
+    fn schema(&self) -> Arc<Schema>;
+
+    /// As [`Lookup::read`].
+    async fn read(&self, query: &Value) -> Result<Value>;
+}
+
+/// Erases a kind's types.
+pub fn erase<K: ResourceKind>(kind: K) -> Arc<dyn AnyKind> {
+    let schema = Arc::new(kind.schema());
+    Arc::new(Erased { schema, inner: kind })
+}
+
+/// Erases a lookup's types.
+pub fn erase_lookup<L: Lookup>(lookup: L) -> Arc<dyn AnyLookup> {
+    let schema = Arc::new(lookup.schema());
+    Arc::new(Erased { schema, inner: lookup })
+}
+
+struct Erased<T> {
+    schema: Arc<Schema>,
+    inner: T,
+}
+
+impl<T> Erased<T> {
+    fn spec<S: DeserializeOwned>(&self, value: &Value) -> Result<S> {
+        serde_json::from_value(value.expose()?)
+            .map_err(|error| Error::invalid(format!("the fields of a `{}` do not fit: {error}", self.schema.kind)))
+    }
+
+    fn prior<S: DeserializeOwned>(&self, object: &Object) -> Result<S> {
+        let kept = without_digests(&object.outputs).expose()?;
+        serde_json::from_value(kept).map_err(|error| {
+            Error::new(
+                crate::error::ErrorKind::Corrupt,
+                format!("the state of `{}` does not fit a `{}`: {error}", object.id, self.schema.kind),
+            )
+        })
+    }
+
+    fn object<S: Serialize>(&self, state: &S) -> Result<Object> {
+        let outputs = self.outputs(state)?;
+        match outputs.field("id").and_then(Value::as_str) {
+            Some(id) => Ok(Object { id: id.to_owned(), outputs }),
+            None => Err(Error::bug(format!("the state of a `{}` has no string `id`", self.schema.kind))),
+        }
+    }
+
+    fn outputs<S: Serialize>(&self, state: &S) -> Result<Value> {
+        let json = serde_json::to_value(state)
+            .map_err(|error| Error::bug(format!("the state of a `{}` does not serialise: {error}", self.schema.kind)))?;
+        let Value::Map(map) = Value::try_from(json)? else {
+            return Err(Error::bug(format!("the state of a `{}` is not a map", self.schema.kind)));
+        };
+        let sensitive = |name: &str| self.schema.fields.get(name).is_some_and(|field| field.sensitive);
+        let hide =
+            |name: &str, value: &Value| if sensitive(name) { Value::Secret(Secret::new(value.clone())) } else { value.clone() };
+        Ok(Value::map(
+            map.iter().filter(|(_, value)| **value != Value::Null).map(|(name, value)| (name.clone(), hide(name, value))),
+        ))
+    }
+}
+
+/// Leaves out what is kept as a digest only; a state type has a default for every such field.
+fn without_digests(outputs: &Value) -> Value {
+    match outputs {
+        Value::Map(map) => Value::map(
+            map.iter().filter(|(_, value)| !matches!(value, Value::Digest(_))).map(|(name, value)| (name.clone(), value.clone())),
+        ),
+        other => other.clone(),
+    }
+}
+
+#[async_trait]
+impl<K: ResourceKind> AnyKind for Erased<K> {
+    fn schema(&self) -> Arc<Schema> {
+        self.schema.clone()
+    }
+
+    async fn read(&self, ids: &[String]) -> Result<Vec<Option<Object>>> {
+        let states = self.inner.read(ids).await?;
+        if states.len() != ids.len() {
+            return Err(Error::bug(format!(
+                "`{}` read {} objects and answered for {}",
+                self.schema.kind,
+                ids.len(),
+                states.len()
+            )));
+        }
+        states.iter().map(|state| state.as_ref().map(|state| self.object(state)).transpose()).collect()
+    }
+
+    async fn find(&self, context: &Context, spec: &Value) -> Result<Found<Object>> {
+        Ok(match self.inner.find(context, &self.spec(spec)?).await? {
+            Found::None => Found::None,
+            Found::One(state) => Found::One(self.object(&state)?),
+            Found::Many(what) => Found::Many(what),
+        })
+    }
+
+    async fn create(&self, context: &Context, spec: &Value) -> Result<Reply<Object>> {
+        match self.inner.create(context, self.spec(spec)?).await? {
+            Reply::Done(state) => Ok(Reply::Done(self.object(&state)?)),
+            Reply::Wait { after, phase } => Ok(Reply::Wait { after, phase }),
+        }
+    }
+
+    async fn update(&self, context: &Context, prior: &Object, spec: &Value) -> Result<Reply<Object>> {
+        match self.inner.update(context, self.prior(prior)?, self.spec(spec)?).await? {
+            Reply::Done(state) => Ok(Reply::Done(self.object(&state)?)),
+            Reply::Wait { after, phase } => Ok(Reply::Wait { after, phase }),
+        }
+    }
+
+    async fn delete(&self, context: &Context, prior: &Object) -> Result<Reply<()>> {
+        self.inner.delete(context, self.prior(prior)?).await
+    }
+}
+
+#[async_trait]
+impl<L: Lookup> AnyLookup for Erased<L> {
+    fn schema(&self) -> Arc<Schema> {
+        self.schema.clone()
+    }
+
+    async fn read(&self, query: &Value) -> Result<Value> {
+        self.outputs(&self.inner.read(self.spec(query)?).await?)
+    }
+}

@@ -1,0 +1,140 @@
+//! The durable facts of a run: what the journal is made of.
+//!
+//! A record says what happened, never what to do. What a sequence of them means is in [`journal`](crate::journal).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::error::Failure;
+use crate::name::{RunId, StepId};
+use crate::value::Value;
+
+/// One fact of one run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// The run.
+    pub run: RunId,
+    /// When it was recorded.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub fact: Fact,
+}
+
+/// What happened: to the run, or to one of its steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fact {
+    /// The run began to carry out a plan.
+    RunStarted {
+        /// The hash of the plan.
+        plan: Digest,
+        /// What the run was asked to do: `apply`, `destroy`, `refresh`, `forget`.
+        command: String,
+    },
+    /// Another process took the run up again.
+    RunResumed {
+        /// Who, as `user@host pid 123`.
+        by: String,
+    },
+    /// The run ended, or stopped where it can be resumed.
+    RunFinished {
+        /// How.
+        outcome: Outcome,
+    },
+    /// Something happened to a step.
+    Step {
+        /// The step.
+        id: StepId,
+        /// What happened to it.
+        #[serde(flatten)]
+        fact: StepFact,
+    },
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every step succeeded.
+    Completed,
+    /// A step failed; what does not depend on it may have been done. It can be resumed.
+    Failed,
+    /// Somebody asked it to stop. It can be resumed.
+    Cancelled,
+    /// A newer run took its place; it cannot be resumed.
+    Superseded,
+}
+
+/// What happened to a step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepFact {
+    /// The provider is about to be called.
+    Started {
+        /// The attempt, from 1; it grows only after a definite failure.
+        attempt: u32,
+        /// The resolved inputs, in the form that may be kept.
+        inputs: Value,
+    },
+    /// The object exists under this external identity.
+    Identified {
+        /// The identity.
+        object: String,
+    },
+    /// The provider waits for the object.
+    Waiting {
+        /// What it waits for, in the provider's own words.
+        phase: String,
+    },
+    /// The effect stands.
+    Succeeded {
+        /// What is there now; `None` when nothing is left.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        object: Option<Object>,
+    },
+    /// The attempt failed and had no effect beyond what was recorded.
+    Failed {
+        /// Why.
+        failure: Failure,
+        /// When the next attempt may begin; `None` when there is none.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        retry_after: Option<Duration>,
+    },
+    /// It was not begun, because a step that it needs did not succeed.
+    Skipped {
+        /// The step that failed.
+        because: StepId,
+    },
+    /// It was not begun, because the run was asked to stop.
+    Cancelled,
+    /// Whether the effect happened cannot be told.
+    InDoubt {
+        /// What is known.
+        reason: String,
+    },
+}
+
+/// An object as a provider reports it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Object {
+    /// Its external identity.
+    pub id: String,
+    /// Its fields, computed ones included.
+    pub outputs: Value,
+}
+
+/// A record with its place in the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The place, from 1, without gaps, over all runs of the workspace.
+    pub seq: u64,
+    /// The record.
+    #[serde(flatten)]
+    pub record: Record,
+    /// The hash of the entry before and of this one.
+    pub hash: Digest,
+}

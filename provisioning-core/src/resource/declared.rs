@@ -1,0 +1,129 @@
+//! What a user declares.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Origin;
+use crate::name::{Kind, ProviderName, ResourceName};
+use crate::value::Value;
+
+/// Everything a workspace declares, checked and with defaults filled in.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Desired {
+    /// The providers, by alias.
+    pub providers: BTreeMap<ProviderName, ProviderSettings>,
+    /// Resources, lookups and services on their hosts, by name.
+    pub resources: BTreeMap<ResourceName, Declared>,
+    /// What the workspace gives back.
+    pub outputs: BTreeMap<String, Output>,
+}
+
+/// A provider as it is declared: its type and its settings, references included.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderSettings {
+    /// The type: `local`, `aws`, `upcloud`, or what a program registered.
+    #[serde(rename = "type")]
+    pub kind: Kind,
+    /// The settings.
+    pub settings: Value,
+    /// Where it is declared.
+    #[serde(skip)]
+    pub origin: Option<Origin>,
+}
+
+/// One declared resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Declared {
+    /// Its name.
+    pub name: ResourceName,
+    /// Its kind, or the task service's name.
+    pub kind: Kind,
+    /// What it is to the engine.
+    pub role: Role,
+    /// Its fields as written, references included, defaults filled in.
+    pub inputs: Value,
+    /// Where it is declared.
+    pub origin: Option<Origin>,
+    /// Where each of its fields was written.
+    pub origins: BTreeMap<String, Origin>,
+    /// What it needs besides what it refers to.
+    pub depends_on: Vec<String>,
+    /// What it comes after when that is part of the run, without needing it.
+    pub after: Vec<String>,
+    /// How it may change.
+    pub lifecycle: Lifecycle,
+    /// How often and how soon a failed call is repeated.
+    pub retry: RetryPolicy,
+    /// How long one call may take.
+    pub timeout: Duration,
+}
+
+/// What a declared thing is to the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// An object that a provider makes, changes and deletes.
+    Managed {
+        /// The provider's alias.
+        provider: ProviderName,
+    },
+    /// Something that exists and is only read.
+    Lookup {
+        /// The provider's alias.
+        provider: ProviderName,
+    },
+    /// A task service on a host.
+    Service {
+        /// The resource whose `connection` output leads to the host.
+        host: ResourceName,
+    },
+}
+
+impl Role {
+    /// The provider's alias, where there is one.
+    pub fn provider(&self) -> Option<&ProviderName> {
+        match self {
+            Self::Managed { provider } | Self::Lookup { provider } => Some(provider),
+            Self::Service { .. } => None,
+        }
+    }
+}
+
+/// How a resource may change.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Lifecycle {
+    /// A plan that would delete or replace it is refused.
+    pub prevent_destroy: bool,
+    /// When it is replaced, the new object is made before the old one is deleted.
+    pub create_before_destroy: bool,
+    /// Fields whose changes are not acted on; `*` for all.
+    pub ignore_changes: Vec<String>,
+    /// The name it had before.
+    pub moved_from: Option<ResourceName>,
+}
+
+/// How often and how soon a failed call is repeated: exponential backoff with jitter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RetryPolicy {
+    /// How many attempts in all, at least 1.
+    pub attempts: u32,
+    /// The wait after the first failure.
+    pub initial_seconds: f64,
+    /// The longest wait.
+    pub max_seconds: f64,
+}
+
+/// Something the workspace gives back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its value as written, references included.
+    pub value: Value,
+    /// Whether it is masked unless asked for.
+    pub sensitive: bool,
+    /// Where it is declared.
+    #[serde(skip)]
+    pub origin: Option<Origin>,
+}

@@ -1,0 +1,12 @@
+//! Resources: what is declared, what the state keeps of it, and the difference between the two.
+//!
+//! A service on a host and a lookup are declared, linked and ordered like any resource; their [`Role`] tells them
+//! apart. Reading the declarations from files is in [`config`](crate::config).
+
+mod declared;
+mod diff;
+mod row;
+
+pub use declared::{Declared, Desired, Lifecycle, Output, ProviderSettings, RetryPolicy, Role};
+pub use diff::{Cause, FieldChange, diff};
+pub use row::StateRow;

@@ -1,0 +1,79 @@
+//! The schema of a kind: what each field is, who sets it, what changing it does, and what undoing costs.
+//!
+//! A schema is data. It stands in one TOML file beside its kind, and everything else that describes the kind
+//! (contracts, checks, documentation) is derived from it. Diffing under a schema is in [`resource`](crate::resource).
+
+mod check;
+mod field;
+mod persist;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use field::{Change, Field, FieldType, Keep, Presence};
+
+use crate::error::{Error, Result};
+use crate::name::Kind;
+
+/// What a kind of resource or a task service is made of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    /// The name of the kind.
+    pub kind: Kind,
+    /// One sentence for people.
+    pub summary: String,
+    /// The fields, by name.
+    #[serde(default)]
+    pub fields: BTreeMap<String, Field>,
+    /// What undoing each effect costs.
+    #[serde(default)]
+    pub undo: UndoTable,
+}
+
+/// What undoing each effect of a kind costs.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UndoTable {
+    /// Undoing a create.
+    pub create: Undo,
+    /// Undoing an update.
+    pub update: Undo,
+    /// Undoing a delete.
+    pub delete: Undo,
+}
+
+/// How well one effect can be undone, and why not better.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Undo {
+    /// The class.
+    pub class: UndoClass,
+    /// Why it is not reversible; empty where it is.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// How well an effect can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UndoClass {
+    /// The inverse restores what was.
+    #[default]
+    Reversible,
+    /// The inverse restores the object but not its data or its identity.
+    Lossy,
+    /// There is no inverse.
+    Irreversible,
+}
+
+impl Schema {
+    /// Reads a schema from its TOML file.
+    ///
+    /// # Errors
+    /// `Bug` when the file is not a schema: it ships with the kind.
+    pub fn parse(toml: &str) -> Result<Self> {
+        toml::from_str(toml).map_err(|error| Error::bug(format!("a schema does not parse: {error}")))
+    }
+}

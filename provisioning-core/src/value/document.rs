@@ -1,0 +1,194 @@
+//! The value type and plain access to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Render, Secret};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+
+/// The entries of a map value, in the order of their keys.
+pub type Map = BTreeMap<Arc<str>, Value>;
+
+/// A value as the engine carries it: a JSON document, plus what only an engine knows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Value {
+    /// Nothing.
+    #[default]
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction.
+    Float(f64),
+    /// A text.
+    String(Arc<str>),
+    /// Values in order.
+    List(Arc<[Value]>),
+    /// Values by key.
+    Map(Arc<Map>),
+    /// A text that is rendered when its variables are known.
+    Render(Arc<Render>),
+    /// A value that must not be seen.
+    Secret(Secret),
+    /// What is kept in place of a value that is not kept.
+    Digest(Digest),
+    /// A value that only the apply will know.
+    Unknown,
+}
+
+impl Value {
+    /// A map of the given entries.
+    pub fn map<K: Into<Arc<str>>>(entries: impl IntoIterator<Item = (K, Value)>) -> Self {
+        Self::Map(Arc::new(entries.into_iter().map(|(key, value)| (key.into(), value)).collect()))
+    }
+
+    /// A list of the given values.
+    pub fn list(items: impl IntoIterator<Item = Value>) -> Self {
+        Self::List(items.into_iter().collect())
+    }
+
+    /// The text, where this is a text.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The entries, where this is a map.
+    pub fn as_map(&self) -> Option<&Map> {
+        match self {
+            Self::Map(map) => Some(map),
+            _ => None,
+        }
+    }
+
+    /// The items, where this is a list.
+    pub fn as_list(&self) -> Option<&[Value]> {
+        match self {
+            Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The entry of a map, where this is a map that has it.
+    pub fn field(&self, key: &str) -> Option<&Value> {
+        self.as_map()?.get(key)
+    }
+
+    /// The same map with one entry set; anything but a map becomes a map of that entry.
+    #[must_use]
+    pub fn with(&self, key: &str, value: Value) -> Self {
+        let mut map = self.as_map().cloned().unwrap_or_default();
+        map.insert(key.into(), value);
+        Self::Map(Arc::new(map))
+    }
+
+    /// What people call this type of value.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "bool",
+            Self::Integer(_) => "integer",
+            Self::Float(_) => "number",
+            Self::String(_) => "string",
+            Self::List(_) => "list",
+            Self::Map(_) => "map",
+            Self::Render(_) => "template",
+            Self::Secret(_) => "secret",
+            Self::Digest(_) => "digest",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Whether any part of the value passes a test.
+    pub fn any(&self, test: &impl Fn(&Value) -> bool) -> bool {
+        test(self)
+            || match self {
+                Self::List(items) => items.iter().any(|item| item.any(test)),
+                Self::Map(map) => map.values().any(|item| item.any(test)),
+                Self::Render(render) => render.variables.any(test),
+                _ => false,
+            }
+    }
+
+    /// Whether any part of it is unknown until apply.
+    pub fn has_unknown(&self) -> bool {
+        self.any(&|part| matches!(part, Self::Unknown))
+    }
+
+    /// Whether any part of it is secret.
+    pub fn has_secret(&self) -> bool {
+        self.any(&|part| matches!(part, Self::Secret(_)))
+    }
+
+    /// The plain document, secrets in the clear: for handing to a provider, never for keeping or showing.
+    ///
+    /// # Errors
+    /// `Bug` when a part is unknown or only a digest of it was kept.
+    pub fn expose(&self) -> Result<serde_json::Value> {
+        Ok(match self {
+            Self::Null => serde_json::Value::Null,
+            Self::Bool(truth) => (*truth).into(),
+            Self::Integer(number) => (*number).into(),
+            Self::Float(number) => (*number).into(),
+            Self::String(text) => text.as_ref().into(),
+            Self::List(items) => items.iter().map(Self::expose).collect::<Result<_>>()?,
+            Self::Map(map) => {
+                let entries = map.iter().map(|(key, item)| Ok((key.to_string(), item.expose()?)));
+                entries.collect::<Result<_>>().map(serde_json::Value::Object)?
+            }
+            Self::Secret(secret) => secret.expose().expose()?,
+            Self::Render(_) => return Err(Error::bug("a template was handed out that is not rendered")),
+            Self::Digest(_) => return Err(Error::bug("a value was needed of which only the digest is kept")),
+            Self::Unknown => return Err(Error::bug("a value was needed that is not known yet")),
+        })
+    }
+}
+
+impl TryFrom<serde_json::Value> for Value {
+    type Error = Error;
+
+    fn try_from(json: serde_json::Value) -> Result<Self> {
+        Ok(match json {
+            serde_json::Value::Null => Self::Null,
+            serde_json::Value::Bool(truth) => Self::Bool(truth),
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(number) => Self::Integer(number),
+                None => Self::Float(number.as_f64().ok_or_else(|| Error::invalid(format!("`{number}` is out of range")))?),
+            },
+            serde_json::Value::String(text) => Self::String(text.into()),
+            serde_json::Value::Array(items) => Self::List(items.into_iter().map(Self::try_from).collect::<Result<_>>()?),
+            serde_json::Value::Object(map) => {
+                let entries = map.into_iter().map(|(key, item)| Ok((key.into(), Self::try_from(item)?)));
+                Self::Map(Arc::new(entries.collect::<Result<Map>>()?))
+            }
+        })
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::String(text.into())
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::String(text.into())
+    }
+}
+
+impl From<bool> for Value {
+    fn from(truth: bool) -> Self {
+        Self::Bool(truth)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
