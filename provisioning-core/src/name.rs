@@ -105,6 +105,7 @@ name!(
 
 impl ResourceName {
     /// The name of a service on one host.
+    #[must_use]
     pub fn on_host(&self, host: &ResourceName) -> Self {
         Self(format!("{}@{}", self.0, host.0).into())
     }

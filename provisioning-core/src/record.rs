@@ -109,8 +109,6 @@ pub enum StepFact {
         /// The step that failed.
         because: StepId,
     },
-    /// It was not begun, because the run was asked to stop.
-    Cancelled,
     /// Whether the effect happened cannot be told.
     InDoubt {
         /// What is known.

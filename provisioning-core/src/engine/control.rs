@@ -4,21 +4,11 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::executor::Stop;
+
 /// A handle that stops a run. Clones stop the same one.
 #[derive(Debug, Clone)]
 pub struct Control(Arc<watch::Sender<Stop>>);
-
-/// How far a run has been asked to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) enum Stop {
-    /// It has not.
-    #[default]
-    No,
-    /// Begin nothing new, finish and record what runs.
-    Drain,
-    /// Drop what runs; a resume looks for what it left.
-    Now,
-}
 
 impl Control {
     /// A handle for a run that nobody has stopped.

@@ -5,15 +5,21 @@
 //! [`executor`](crate::executor).
 
 mod control;
+mod inspect;
 mod options;
+mod refresh;
 mod report;
+mod runs;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 pub use control::Control;
-pub use options::{Builder, PlanOptions, Refresh};
+pub use options::Builder;
 pub use report::{OutputValue, Report, Status, StepStatus};
+
+use refresh::Eyes;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Settings;
@@ -22,7 +28,9 @@ use crate::event::Observer;
 use crate::graph::Graph;
 use crate::journal::RunSummary;
 use crate::name::{ResourceName, RunId};
-use crate::plan::Plan;
+use crate::plan::{Command, Plan};
+use crate::planner::{self, Input, Planned, Seen};
+pub use crate::planner::{PlanOptions, Refresh};
 use crate::record::Entry;
 use crate::registry::Registry;
 use crate::resource::{Desired, StateRow};
@@ -51,12 +59,38 @@ impl Engine {
     /// # Errors
     /// `Invalid`, with a diagnostic for every unknown name and for a cycle.
     pub fn validate(&self, desired: &Desired) -> Result<Graph<ResourceName>> {
-        unimplemented!()
+        planner::link(&self.registry, desired).map(|linked| linked.graph)
     }
 
     /// Reads what exists and plans the difference.
+    ///
+    /// # Errors
+    /// `Invalid` with a diagnostic for everything that is wrong with the declarations; `Conflict` where a protected
+    /// resource would go, or an earlier run left something open; and those of the providers.
     pub async fn plan(&self, desired: &Desired, options: &PlanOptions) -> Result<Plan> {
-        unimplemented!()
+        self.refuse_open_steps().await?;
+        let (rows, identity) = (self.store.rows().await?, self.store.identity());
+        let mut eyes = Eyes::new(self, desired, &rows);
+        let reads = options.refresh == Refresh::Read && options.command != Command::Forget;
+        let mut seen = if reads { eyes.objects(self, &rows).await? } else { Seen::default() };
+        loop {
+            let input = Input {
+                registry: &self.registry,
+                desired,
+                state: &rows,
+                seen: &seen,
+                options,
+                identity: &identity,
+                settings: &self.settings,
+                now: self.clock.now(),
+            };
+            let Planned { mut plan, needs } = planner::plan(&input)?;
+            if needs.is_empty() {
+                plan.changed_outputs = self.changed_outputs(&plan).await?;
+                return Ok(plan);
+            }
+            eyes.answer(self, desired, needs, &mut seen).await?;
+        }
     }
 
     /// Carries out a plan.
@@ -64,9 +98,9 @@ impl Engine {
     /// A failed step is not an error here: the report says so.
     ///
     /// # Errors
-    /// `Conflict` when another run holds the workspace, or when a row that the plan touches has moved.
+    /// `Conflict` when another run holds the workspace, or when a row that the plan touches has moved; those of the store.
     pub async fn apply(&self, plan: &Plan, control: &Control) -> Result<Report> {
-        unimplemented!()
+        self.begin(plan, control).await
     }
 
     /// Goes on with a run that failed, was stopped or died; the last one where none is named.
@@ -74,7 +108,7 @@ impl Engine {
     /// # Errors
     /// `NotFound` when there is nothing to resume, `Conflict` when another run holds the workspace.
     pub async fn resume(&self, run: Option<&RunId>, control: &Control) -> Result<Report> {
-        unimplemented!()
+        self.take_up(run, control).await
     }
 
     /// The rows of the state.
@@ -84,12 +118,12 @@ impl Engine {
 
     /// What the workspace gives back, by the last plan that was applied.
     pub async fn outputs(&self) -> Result<BTreeMap<String, OutputValue>> {
-        unimplemented!()
+        self.output_values().await
     }
 
     /// Who holds the workspace, how the last run ended, and what it left to do.
     pub async fn status(&self) -> Result<Status> {
-        unimplemented!()
+        self.present_status().await
     }
 
     /// Every run, oldest first.
@@ -105,5 +139,11 @@ impl Engine {
     /// Checks the journal's hash chain and that replaying it gives the state.
     pub async fn verify(&self) -> Result<Verified> {
         self.store.verify().await
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("registry", &self.registry).field("settings", &self.settings).finish_non_exhaustive()
     }
 }

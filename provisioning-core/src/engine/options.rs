@@ -1,4 +1,4 @@
-//! What an engine is built with, and what a plan is asked for.
+//! What an engine is built with.
 
 use std::sync::Arc;
 
@@ -6,12 +6,11 @@ use super::Engine;
 use crate::clock::{Clock, Ids, System};
 use crate::config::Settings;
 use crate::event::Observer;
-use crate::plan::Command;
 use crate::registry::Registry;
 use crate::store::{Holder, Store};
 
 /// Builds an [`Engine`].
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Builder(Engine);
 
 impl Builder {
@@ -59,35 +58,4 @@ impl Builder {
     pub fn build(self) -> Engine {
         self.0
     }
-}
-
-/// What a plan is asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlanOptions {
-    /// What to do; for [`Command::Forget`] the targets are what is dropped from the state.
-    pub command: Command,
-    /// Only these resources and what they need (for a destroy: what needs them); all where empty.
-    pub targets: Vec<String>,
-    /// Not these resources, nor what needs them.
-    pub excludes: Vec<String>,
-    /// Replace these resources, changed or not.
-    pub replace: Vec<String>,
-    /// Whether the objects are read first.
-    pub refresh: Refresh,
-}
-
-impl PlanOptions {
-    /// A plan for everything, with a refresh.
-    pub fn new(command: Command) -> Self {
-        Self { command, targets: Vec::new(), excludes: Vec::new(), replace: Vec::new(), refresh: Refresh::Read }
-    }
-}
-
-/// Whether the objects are read before planning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refresh {
-    /// They are; changes from outside show as drift.
-    Read,
-    /// They are not; the state is believed.
-    Skip,
 }

@@ -32,6 +32,21 @@ pub struct Report {
     pub duration: Duration,
 }
 
+impl Report {
+    pub(super) fn nothing_to_do() -> Self {
+        Self {
+            run: None,
+            outcome: Outcome::Completed,
+            steps: 0,
+            succeeded: 0,
+            not_begun: 0,
+            failures: Vec::new(),
+            in_doubt: Vec::new(),
+            duration: Duration::ZERO,
+        }
+    }
+}
+
 /// The value of an output.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputValue {

@@ -26,7 +26,6 @@ pub enum RowChange {
 /// record.
 pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, fact: &StepFact) -> Vec<RowChange> {
     match (fact, &step.action) {
-        (_, Action::Read) => Vec::new(),
         (StepFact::Identified { object }, Action::Create) => {
             let outputs = Value::map([("id", Value::from(object.as_str()))]);
             vec![put(StateRow { tainted: true, ..made(run, step, row, inputs, Object { id: object.clone(), outputs }) })]

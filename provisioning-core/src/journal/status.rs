@@ -44,8 +44,6 @@ pub enum Status {
     },
     /// It was not begun, because a step it needs failed.
     Skipped,
-    /// It was not begun, because the run was stopped.
-    Cancelled,
     /// Whether the effect happened cannot be told.
     InDoubt {
         /// The attempt.
@@ -62,11 +60,8 @@ impl Status {
         let illegal =
             || Err(Error::new(ErrorKind::Corrupt, format!("a step that is {self:?} cannot be recorded as {}", name(fact))));
         Ok(match (self, fact) {
-            (Self::Pending | Self::Skipped | Self::Cancelled, StepFact::Started { attempt: 1, .. }) => {
-                Self::Started { attempt: 1 }
-            }
-            (Self::Pending | Self::Skipped | Self::Cancelled, StepFact::Skipped { .. }) => Self::Skipped,
-            (Self::Pending | Self::Skipped | Self::Cancelled, StepFact::Cancelled) => Self::Cancelled,
+            (Self::Pending | Self::Skipped, StepFact::Started { attempt: 1, .. }) => Self::Started { attempt: 1 },
+            (Self::Pending | Self::Skipped, StepFact::Skipped { .. }) => Self::Skipped,
             (Self::Failed { attempt: last, object: None }, StepFact::Started { attempt, .. }) if *attempt == last + 1 => {
                 Self::Started { attempt: *attempt }
             }
@@ -92,7 +87,7 @@ impl Status {
             Self::Started { attempt } | Self::InDoubt { attempt } => Some((*attempt, None)),
             Self::Identified { attempt, object } => Some((*attempt, Some(object))),
             Self::Waiting { attempt, object, .. } => Some((*attempt, object.as_deref())),
-            Self::Pending | Self::Succeeded | Self::Failed { .. } | Self::Skipped | Self::Cancelled => None,
+            Self::Pending | Self::Succeeded | Self::Failed { .. } | Self::Skipped => None,
         }
     }
 
@@ -106,7 +101,6 @@ impl Status {
             Self::Succeeded => "succeeded",
             Self::Failed { .. } => "failed",
             Self::Skipped => "skipped",
-            Self::Cancelled => "cancelled",
             Self::InDoubt { .. } => "in doubt",
         }
     }
@@ -120,7 +114,6 @@ fn name(fact: &StepFact) -> &'static str {
         StepFact::Succeeded { .. } => "succeeded",
         StepFact::Failed { .. } => "failed",
         StepFact::Skipped { .. } => "skipped",
-        StepFact::Cancelled => "cancelled",
         StepFact::InDoubt { .. } => "in doubt",
     }
 }

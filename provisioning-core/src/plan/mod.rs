@@ -46,6 +46,9 @@ pub struct Plan {
     pub lookups: BTreeMap<ResourceName, Value>,
     /// What the workspace will give back.
     pub outputs: BTreeMap<String, Output>,
+    /// The outputs whose definition is not the one that was last applied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed_outputs: Vec<String>,
     /// The version of every state row that the plan touches or reads; 0 for a row that is not there.
     pub basis: BTreeMap<ResourceName, u64>,
 }
@@ -62,6 +65,18 @@ pub enum Command {
     Refresh,
     /// Drop resources from the state and leave the objects alone.
     Forget,
+}
+
+impl Command {
+    /// The word for people and for the journal.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Destroy => "destroy",
+            Self::Refresh => "refresh",
+            Self::Forget => "forget",
+        }
+    }
 }
 
 /// One thing to do.
@@ -161,7 +176,7 @@ impl Plan {
 
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        self.steps.is_empty() && self.changed_outputs.is_empty()
     }
 
     /// Reads a plan, after looking at its version.

@@ -42,8 +42,11 @@ pub struct StateRow {
 }
 
 impl StateRow {
-    /// The outputs of the present object, `Null` where there is none.
+    /// What references to the resource see: its inputs, and over them what the provider reports.
     pub fn outputs(&self) -> Value {
-        self.object.as_ref().map(|object| object.outputs.clone()).unwrap_or_default()
+        match &self.object {
+            Some(object) => self.inputs.overlaid(&object.outputs),
+            None => self.inputs.clone(),
+        }
     }
 }

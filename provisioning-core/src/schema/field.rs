@@ -31,6 +31,9 @@ pub struct Field {
     /// What is kept of its value after the call.
     #[serde(default)]
     pub keep: Keep,
+    /// For an output: the fields whose change makes it unknown until apply; it stays as it is under any other change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<String>,
     /// Whether its value must not be seen.
     #[serde(default)]
     pub sensitive: bool,

@@ -24,12 +24,28 @@ pub struct Schema {
     pub kind: Kind,
     /// One sentence for people.
     pub summary: String,
+    /// What stands behind the state of one.
+    #[serde(default)]
+    pub existence: Existence,
     /// The fields, by name.
     #[serde(default)]
     pub fields: BTreeMap<String, Field>,
     /// What undoing each effect costs.
     #[serde(default)]
     pub undo: UndoTable,
+}
+
+/// What stands behind the state of an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Existence {
+    /// An object that the provider makes, reads and deletes.
+    #[default]
+    Managed,
+    /// Something that is there anyway: it is read, and deleting it leaves it as it is.
+    Existing,
+    /// Nothing: the state is the object, and there is nothing to read.
+    Stored,
 }
 
 /// What undoing each effect of a kind costs.

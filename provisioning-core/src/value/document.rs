@@ -114,6 +114,29 @@ impl Value {
             }
     }
 
+    /// The same map with another's entries put over its own; the other where either is not a map.
+    #[must_use]
+    pub fn overlaid(&self, other: &Value) -> Self {
+        match (self, other) {
+            (Self::Map(below), Self::Map(above)) => {
+                let mut map = below.as_ref().clone();
+                map.extend(above.iter().map(|(key, value)| (key.clone(), value.clone())));
+                Self::Map(Arc::new(map))
+            }
+            (below, Self::Null) => below.clone(),
+            (_, above) => above.clone(),
+        }
+    }
+
+    /// Whether any part of it has a reference or is rendered.
+    pub fn has_references(&self) -> bool {
+        self.any(&|part| match part {
+            Self::String(text) => text.contains("${"),
+            Self::Render(_) => true,
+            _ => false,
+        })
+    }
+
     /// Whether any part of it is unknown until apply.
     pub fn has_unknown(&self) -> bool {
         self.any(&|part| matches!(part, Self::Unknown))

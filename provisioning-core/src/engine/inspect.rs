@@ -1,0 +1,82 @@
+//! Looking at a workspace: its outputs and how it stands. Changes nothing.
+
+use std::collections::BTreeMap;
+
+use super::{Engine, OutputValue, Status, StepStatus};
+use crate::error::{ErrorKind, Result};
+use crate::executor::World;
+use crate::journal;
+use crate::plan::{Command, Plan};
+use crate::record::Outcome;
+use crate::value::Value;
+
+impl Engine {
+    pub(super) async fn output_values(&self) -> Result<BTreeMap<String, OutputValue>> {
+        let Some((plan, answers)) = self.last_applied().await? else { return Ok(BTreeMap::new()) };
+        let mut world = World::default();
+        for row in self.store.rows().await?.values().filter(|row| row.object.is_some()) {
+            world.set(&row.name, row.outputs());
+        }
+        for (name, answer) in &plan.lookups {
+            world.set(name, answer.clone());
+        }
+        for step in &plan.steps {
+            if let Some(answer) = answers.get(&step.id) {
+                world.set(&step.resource, answer.clone());
+            }
+        }
+        let values = plan.outputs.iter().map(|(name, output)| {
+            let value = match output.value.resolve(&mut |reference| world.get(reference)) {
+                Ok(value) => value,
+                Err(error) if error.kind() == ErrorKind::NotFound => Value::Unknown,
+                Err(error) => return Err(error.with_context("output", name)),
+            };
+            Ok((name.clone(), OutputValue { value, sensitive: output.sensitive }))
+        });
+        values.collect()
+    }
+
+    pub(super) async fn changed_outputs(&self, plan: &Plan) -> Result<Vec<String>> {
+        if !matches!(plan.command, Command::Apply | Command::Destroy) {
+            return Ok(Vec::new());
+        }
+        let before = self.last_applied().await?.map(|(plan, _)| plan.outputs).unwrap_or_default();
+        let same = |name: &String| match (before.get(name), plan.outputs.get(name)) {
+            (Some(before), Some(after)) => before.value == after.value && before.sensitive == after.sensitive,
+            _ => false,
+        };
+        let mut names: Vec<_> = before.keys().chain(plan.outputs.keys()).filter(|name| !same(name)).cloned().collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// The plan of the last run that applied or destroyed, and what its lookups answered meanwhile.
+    async fn last_applied(&self) -> Result<Option<(Plan, BTreeMap<crate::name::StepId, Value>)>> {
+        let wanted = [Command::Apply.as_str(), Command::Destroy.as_str()];
+        let runs = self.store.runs().await?;
+        let Some(run) = runs.iter().rev().find(|run| wanted.contains(&run.command.as_str())) else { return Ok(None) };
+        let plan = self.store.plan(&run.plan).await?;
+        let reads = plan.steps.iter().any(|step| step.action == crate::plan::Action::Read);
+        let answers = if reads { self.progress(&run.id).await?.answers } else { BTreeMap::new() };
+        Ok(Some((plan, answers)))
+    }
+
+    pub(super) async fn present_status(&self) -> Result<Status> {
+        let lease = self.store.holder().await?;
+        let last_run = self.store.runs().await?.pop();
+        let mut unfinished = Vec::new();
+        if let Some(run) = last_run.as_ref().filter(|run| run.outcome != Some(Outcome::Completed)) {
+            let (plan, progress) = (self.store.plan(&run.plan).await?, self.progress(&run.id).await?);
+            for step in &plan.steps {
+                let status = progress.status(&step.id);
+                if status != journal::Status::Succeeded {
+                    let failure = progress.failures.iter().find(|(id, _)| *id == step.id).map(|(_, failure)| failure.clone());
+                    unfinished.push(StepStatus { id: step.id.clone(), status, failure });
+                }
+            }
+        }
+        let holder_is_dead = lease.as_ref().is_some_and(|lease| lease.holder.is_dead());
+        Ok(Status { resources: self.store.rows().await?.len(), lease, holder_is_dead, last_run, unfinished })
+    }
+}

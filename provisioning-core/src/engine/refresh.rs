@@ -1,0 +1,134 @@
+//! Reading the world before planning: the objects of the state, and what the planner asks for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::Engine;
+use crate::digest::DigestKey;
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::event::{Event, Transient};
+use crate::executor::{Target, Tools, World};
+use crate::name::{Kind, ProviderName, ResourceName};
+use crate::planner::{Need, Seen};
+use crate::provider::AnyKind;
+use crate::record::Object;
+use crate::resource::{Desired, Role, StateRow};
+use crate::schema::Existence;
+
+/// What a read of one page of one kind found.
+type Page = Vec<(ResourceName, Option<Object>)>;
+
+/// What planning looks at the world with.
+pub(super) struct Eyes {
+    tools: Tools,
+    world: World,
+}
+
+impl Eyes {
+    pub(super) fn new(engine: &Engine, desired: &Desired, rows: &BTreeMap<ResourceName, StateRow>) -> Self {
+        let mut world = World::default();
+        for row in rows.values().filter(|row| row.object.is_some()) {
+            world.set(&row.name, row.outputs());
+        }
+        Self { tools: Tools::new(engine.registry.clone(), desired.providers.clone()), world }
+    }
+
+    /// Reads every object of the state that there is something to read of, in pages.
+    pub(super) async fn objects(&mut self, engine: &Engine, rows: &BTreeMap<ResourceName, StateRow>) -> Result<Seen> {
+        let mut seen = Seen::default();
+        let mut groups: BTreeMap<(&ProviderName, &Kind), Vec<&StateRow>> = BTreeMap::new();
+        for row in rows.values().filter(|row| row.object.is_some()) {
+            if let Role::Managed { provider } = &row.role {
+                groups.entry((provider, &row.kind)).or_default().push(row);
+            }
+        }
+        let slots = Arc::new(Semaphore::new(engine.settings.limits.run));
+        let (mut reads, mut checked) = (JoinSet::new(), Vec::new());
+        for ((alias, kind), rows) in groups {
+            let Some(target) = self.reachable(alias, kind, rows[0])? else { continue };
+            if !checked.contains(&alias) {
+                self.tools
+                    .provider(&self.world, alias)?
+                    .check()
+                    .await
+                    .map_err(|error| error.with_context("provider", alias.as_str()))?;
+                checked.push(alias);
+            }
+            for page in rows.chunks(engine.settings.refresh_page) {
+                let page = page.iter().filter_map(|row| Some((row.name.clone(), row.object.as_ref()?.id.clone()))).collect();
+                let read = read_page(target.clone(), page, engine.store.identity().digest_key, engine.settings.timeout_seconds);
+                let slots = slots.clone();
+                reads.spawn(async move {
+                    let _slot = slots.acquire_owned().await.map_err(|_| Error::bug("the slots of a refresh were closed"))?;
+                    read.await
+                });
+            }
+        }
+        while let Some(read) = reads.join_next().await {
+            for (resource, object) in read.map_err(|broken| Error::bug(format!("a provider broke: {broken}")))?? {
+                engine.observer.observe(&Event::Transient(Transient::Refreshed { resource: resource.clone() }));
+                seen.objects.insert(resource, object);
+            }
+        }
+        Ok(seen)
+    }
+
+    /// The kind to read with; `None` where there is nothing to read, or where the provider is not declared or cannot be
+    /// built yet, which is for the planner to report.
+    fn reachable(&mut self, alias: &ProviderName, kind: &Kind, row: &StateRow) -> Result<Option<Arc<dyn AnyKind>>> {
+        let Ok(declared) = self.tools.declared(alias) else { return Ok(None) };
+        if self.world.resolve(&declared.settings).is_err() {
+            return Ok(None);
+        }
+        match self.tools.target(&self.world, &row.role, kind)? {
+            Target::Kind(kind) if kind.schema().existence != Existence::Stored => Ok(Some(kind)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Reads what the planner asked for.
+    pub(super) async fn answer(&mut self, engine: &Engine, desired: &Desired, needs: Vec<Need>, seen: &mut Seen) -> Result<()> {
+        for need in needs {
+            match need {
+                Need::Answer { name, query } => {
+                    let declared = &desired.resources[&name];
+                    let Target::Lookup(lookup) = self.tools.target(&self.world, &declared.role, &declared.kind)? else {
+                        continue;
+                    };
+                    let answer = within(engine.settings.timeout_seconds, lookup.read(&query)).await;
+                    let answer = answer.map_err(|error| error.with_context("lookup", name.as_str()))?;
+                    seen.answers.insert(name, query.overlaid(&answer));
+                }
+                Need::Condition { name, connection, inputs } => {
+                    let (host, service) = (self.tools.host(&connection)?, self.tools.service(&desired.resources[&name].kind)?);
+                    let condition = within(engine.settings.timeout_seconds, service.check(host.as_ref(), &inputs)).await;
+                    let condition = condition.map_err(|error| error.with_context("service", name.as_str()))?;
+                    engine.observer.observe(&Event::Transient(Transient::Refreshed { resource: name.clone() }));
+                    seen.conditions.insert(name, condition);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn read_page(kind: Arc<dyn AnyKind>, page: Vec<(ResourceName, String)>, key: DigestKey, seconds: f64) -> Result<Page> {
+    let (names, ids): (Vec<_>, Vec<_>) = page.into_iter().unzip();
+    let schema = kind.schema();
+    let objects = within(seconds, kind.read(&ids)).await.map_err(|error| error.with_context("kind", schema.kind.as_str()))?;
+    let kept = objects
+        .into_iter()
+        .map(|object| object.map(|object| Object { outputs: schema.persistable(&object.outputs, &key), ..object }));
+    Ok(names.into_iter().zip(kept).collect())
+}
+
+async fn within<T>(seconds: f64, call: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(Duration::from_secs_f64(seconds), call).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::new(ErrorKind::Unavailable, format!("no answer within {seconds} s")).with_retry(Retry::Later(None))),
+    }
+}

@@ -1,0 +1,176 @@
+//! Runs: beginning one, taking one up again, and who may.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Control, Engine, Report};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::Event;
+use crate::executor::{self, Job};
+use crate::journal::{Progress, RunSummary, Status};
+use crate::name::RunId;
+use crate::plan::Plan;
+use crate::record::{Fact, Outcome, Record};
+use crate::store::{Draft, Lease, Range};
+
+impl Engine {
+    pub(super) async fn begin(&self, plan: &Plan, control: &Control) -> Result<Report> {
+        if plan.is_empty() {
+            return Ok(Report::nothing_to_do());
+        }
+        let lease = self.acquire().await?;
+        let result = self.begin_holding(plan, control, &lease).await;
+        self.store.release(&lease).await?;
+        result
+    }
+
+    async fn begin_holding(&self, plan: &Plan, control: &Control, lease: &Lease) -> Result<Report> {
+        let identity = self.store.identity();
+        if plan.workspace != identity.workspace {
+            return Err(
+                Error::new(ErrorKind::Conflict, "the plan was made for another workspace").with_hint("plan again in this one")
+            );
+        }
+        self.refuse_open_steps().await?;
+        let rows = self.store.rows().await?;
+        for (name, version) in &plan.basis {
+            if rows.get(name).map_or(0, |row| row.version) != *version {
+                let message = format!("the plan is out of date: `{name}` has changed since it was made");
+                return Err(Error::new(ErrorKind::Conflict, message).with_hint("plan again, and look at what it says now"));
+            }
+        }
+        let hash = self.store.save_plan(plan).await?;
+        let at = self.clock.now();
+        let id = RunId::new(at, u64::try_from(self.ids.random() & u128::from(u64::MAX)).unwrap_or_default());
+        let mut drafts: Vec<_> = self
+            .unfinished()
+            .await?
+            .map(|run| fact(&run.id, at, Fact::RunFinished { outcome: Outcome::Superseded }))
+            .into_iter()
+            .collect();
+        drafts.push(fact(&id, at, Fact::RunStarted { plan: hash, command: plan.command.as_str().into() }));
+        self.record(lease, drafts).await?;
+        self.execute(id, Arc::new(plan.clone()), Progress::default(), (lease, control)).await
+    }
+
+    pub(super) async fn take_up(&self, run: Option<&RunId>, control: &Control) -> Result<Report> {
+        let lease = self.acquire().await?;
+        let result = self.take_up_holding(run, control, &lease).await;
+        self.store.release(&lease).await?;
+        result
+    }
+
+    async fn take_up_holding(&self, run: Option<&RunId>, control: &Control, lease: &Lease) -> Result<Report> {
+        let summary = self.resumable(run).await?;
+        let plan = Arc::new(self.store.plan(&summary.plan).await?);
+        let progress = self.progress(&summary.id).await?;
+        let resumed = Fact::RunResumed { by: self.holder.to_string() };
+        self.record(lease, vec![fact(&summary.id, self.clock.now(), resumed)]).await?;
+        self.execute(summary.id, plan, progress, (lease, control)).await
+    }
+
+    async fn resumable(&self, run: Option<&RunId>) -> Result<RunSummary> {
+        let Some(wanted) = run else {
+            let nothing = || {
+                Error::new(ErrorKind::NotFound, "there is no run to resume")
+                    .with_hint("`provisioning runs` lists them; `provisioning apply` begins one")
+            };
+            return self.unfinished().await?.ok_or_else(nothing);
+        };
+        let runs = self.store.runs().await?;
+        let found = runs.into_iter().find(|summary| summary.id == *wanted);
+        let summary = found.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no run `{wanted}`")).with_hint("`provisioning runs` lists them")
+        })?;
+        match summary.outcome {
+            Some(Outcome::Completed) => {
+                Err(Error::new(ErrorKind::Conflict, format!("the run `{wanted}` is completed: nothing is left to do")))
+            }
+            Some(Outcome::Superseded) => {
+                Err(Error::new(ErrorKind::Conflict, format!("a newer run took the place of `{wanted}`"))
+                    .with_hint("plan again instead"))
+            }
+            _ => Ok(summary),
+        }
+    }
+
+    /// The last run, where it can be gone on with.
+    pub(super) async fn unfinished(&self) -> Result<Option<RunSummary>> {
+        let last = self.store.runs().await?.pop();
+        Ok(last.filter(|run| !matches!(run.outcome, Some(Outcome::Completed | Outcome::Superseded))))
+    }
+
+    /// Whatever a run began and did not end has to be settled before anything new is planned or begun.
+    pub(super) async fn refuse_open_steps(&self) -> Result<()> {
+        let Some(run) = self.unfinished().await? else { return Ok(()) };
+        let progress = self.progress(&run.id).await?;
+        let open: Vec<_> = progress.open_steps().map(|step| format!("`{step}`")).collect();
+        if open.is_empty() {
+            return Ok(());
+        }
+        let shown =
+            if open.len() > 3 { format!("{} and {} more", open[..3].join(", "), open.len() - 3) } else { open.join(", ") };
+        let message = format!("the run `{}` began {shown} and did not record how that ended", run.id);
+        Err(Error::new(ErrorKind::Conflict, message).with_hint("`provisioning resume` finds out and goes on"))
+    }
+
+    pub(super) async fn progress(&self, run: &RunId) -> Result<Progress> {
+        let entries = self.store.entries(Range { run: Some(run.clone()), ..Range::default() }).await?;
+        Progress::replay(entries.iter().map(|entry| &entry.record))
+    }
+
+    async fn acquire(&self) -> Result<Lease> {
+        self.store.acquire(&self.holder, self.clock.now(), Duration::from_secs_f64(self.settings.lease_seconds)).await
+    }
+
+    async fn record(&self, lease: &Lease, drafts: Vec<Draft>) -> Result<()> {
+        for entry in self.store.append(lease, drafts).await? {
+            self.observer.observe(&Event::Recorded(entry));
+        }
+        Ok(())
+    }
+
+    async fn execute(
+        &self,
+        id: RunId,
+        plan: Arc<Plan>,
+        progress: Progress,
+        (lease, control): (&Lease, &Control),
+    ) -> Result<Report> {
+        let begun = Instant::now();
+        let job = Job {
+            id: id.clone(),
+            workspace: self.store.identity().workspace,
+            plan: plan.clone(),
+            progress,
+            rows: self.store.rows().await?,
+            registry: self.registry.clone(),
+            store: self.store.clone(),
+            lease: lease.clone(),
+            clock: self.clock.clone(),
+            observer: self.observer.clone(),
+            settings: self.settings.clone(),
+            seed: u64::try_from(self.ids.random() >> 64).unwrap_or_default(),
+            stop: control.watch(),
+        };
+        let (outcome, progress) = executor::run(job).await?;
+        let succeeded = progress.steps.values().filter(|status| **status == Status::Succeeded).count();
+        let in_doubt: Vec<_> = progress.open_steps().cloned().collect();
+        Ok(Report {
+            run: Some(id),
+            outcome,
+            steps: plan.steps.len(),
+            succeeded,
+            not_begun: plan.steps.len() - succeeded - progress.failures.len() - in_doubt.len(),
+            failures: progress.failures,
+            in_doubt,
+            duration: begun.elapsed(),
+        })
+    }
+}
+
+fn fact(run: &RunId, at: crate::clock::Timestamp, fact: Fact) -> Draft {
+    Draft { record: Record { run: run.clone(), at, fact }, rows: Vec::new() }
+}

@@ -1,0 +1,103 @@
+//! One call of one step: which method of the contract, in which situation.
+
+use std::time::Duration;
+
+use super::tools::Target;
+use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::plan::{Action, Step};
+use crate::provider::{AnyKind, Context, Found, Reply};
+use crate::record::Object;
+use crate::schedule::Call;
+use crate::task::Condition;
+use crate::value::Value;
+
+/// What a call came to.
+#[derive(Debug)]
+pub(super) enum Effect {
+    Done(Option<Object>),
+    Wait { after: Duration, phase: String },
+    InDoubt(String),
+}
+
+/// Makes the call; it is the caller's to bound its time.
+pub(super) async fn perform(step: &Step, target: Option<Target>, call: Call, context: Context, inputs: &Value) -> Result<Effect> {
+    match (&step.action, target) {
+        (Action::Create, Some(Target::Kind(kind))) => create(kind.as_ref(), call, context, inputs).await,
+        (Action::Update, Some(Target::Kind(kind))) => {
+            let prior = present(kind.as_ref(), call, prior(step)?).await?;
+            let prior = prior.ok_or_else(|| {
+                Error::new(ErrorKind::NotFound, "the object is gone").with_hint("plan again: it will be made anew")
+            })?;
+            Ok(with_object(kind.update(&context, &prior, inputs).await?))
+        }
+        (Action::Delete, Some(Target::Kind(kind))) => match present(kind.as_ref(), call, prior(step)?).await? {
+            None => Ok(Effect::Done(None)),
+            Some(prior) => Ok(match kind.delete(&context, &prior).await? {
+                Reply::Done(()) => Effect::Done(None),
+                Reply::Wait { after, phase } => Effect::Wait { after, phase },
+            }),
+        },
+        (Action::Refresh, Some(Target::Kind(kind))) => {
+            let prior = prior(step)?;
+            let read = kind.read(std::slice::from_ref(&prior.id)).await?;
+            Ok(Effect::Done(read.into_iter().next().flatten()))
+        }
+        (Action::ApplyService, Some(Target::Service(service, host))) => {
+            let outputs = match service.check(host.as_ref(), inputs).await? {
+                Condition::InSync(outputs) => outputs,
+                Condition::Differs(_) | Condition::Absent => service.apply(&context, host.as_ref(), inputs).await?,
+            };
+            Ok(Effect::Done(Some(Object { id: step.resource.to_string(), outputs })))
+        }
+        (Action::RemoveService, Some(Target::Service(service, host))) => {
+            service.remove(&context, host.as_ref(), inputs).await?;
+            Ok(Effect::Done(None))
+        }
+        (Action::Read, Some(Target::Lookup(lookup))) => {
+            let outputs = lookup.read(inputs).await?;
+            Ok(Effect::Done(Some(Object { id: step.resource.to_string(), outputs })))
+        }
+        (Action::Refresh, Some(Target::Service(..))) => Ok(Effect::Done(step.prior.clone())),
+        (Action::Forget | Action::Rename { .. }, _) => Ok(Effect::Done(None)),
+        (action, _) => Err(Error::bug(format!("`{}` cannot be done to a `{}`", action.verb(), step.kind))),
+    }
+}
+
+/// After a crash the object is searched for by its token before it is made; one that is found is gone on with.
+async fn create(kind: &dyn AnyKind, call: Call, mut context: Context, inputs: &Value) -> Result<Effect> {
+    if call == Call::Recover && context.object.is_none() {
+        match kind.find(&context, inputs).await? {
+            Found::None => {}
+            Found::One(object) => {
+                context.identified(&object.id).await?;
+                context.object = Some(object.id);
+            }
+            Found::Many(what) => return Ok(Effect::InDoubt(format!("several objects bear the token {}: {what}", context.token))),
+        }
+    }
+    Ok(with_object(kind.create(&context, inputs).await?))
+}
+
+/// The object to change or delete: as planned, and read again after a crash.
+async fn present(kind: &dyn AnyKind, call: Call, prior: Object) -> Result<Option<Object>> {
+    if call != Call::Recover {
+        return Ok(Some(prior));
+    }
+    Ok(kind.read(std::slice::from_ref(&prior.id)).await?.into_iter().next().flatten())
+}
+
+fn prior(step: &Step) -> Result<Object> {
+    step.prior.clone().ok_or_else(|| Error::bug(format!("the step `{}` has no object to work on", step.id)))
+}
+
+fn with_object(reply: Reply<Object>) -> Effect {
+    match reply {
+        Reply::Done(object) => Effect::Done(Some(object)),
+        Reply::Wait { after, phase } => Effect::Wait { after, phase },
+    }
+}
+
+/// What a call that did not end in time, or broke, is taken for: it may have had its effect.
+pub(super) fn unsure(message: String) -> Error {
+    Error::new(ErrorKind::Unavailable, message).with_retry(Retry::Unsure)
+}

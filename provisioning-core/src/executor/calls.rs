@@ -1,0 +1,217 @@
+//! The calls that run: prepared from what is known, bounded in time, and turned into replies.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::{self, JoinError, JoinSet};
+
+use super::Job;
+use super::call::{Effect, perform, unsure};
+use super::ledger::Ledger;
+use super::run::Identified;
+use super::tools::{Target, Tools};
+use crate::error::{Error, ErrorKind, Failure, Result};
+use crate::event::{Event as Shown, Observer, Transient};
+use crate::journal::Status;
+use crate::name::{RunId, StepId, WorkspaceId};
+use crate::plan::{Action, Plan};
+use crate::provider::{Context, Reporter, Token};
+use crate::record::Object;
+use crate::schedule::{Call, Event, Reply, StepIndex};
+use crate::value::Value;
+
+/// A call that came back, or a task that broke.
+pub(super) type Finished = Result<(task::Id, Result<Effect>), JoinError>;
+
+pub(super) struct Calls {
+    plan: Arc<Plan>,
+    run: RunId,
+    workspace: WorkspaceId,
+    tools: Tools,
+    observer: Observer,
+    identified: mpsc::UnboundedSender<Identified>,
+    tasks: JoinSet<Result<Effect>>,
+    step_of: HashMap<task::Id, StepIndex>,
+    targets: HashMap<StepIndex, Result<Option<Target>>>,
+    phases: HashMap<StepIndex, String>,
+    objects: HashMap<StepIndex, Option<Object>>,
+}
+
+impl Calls {
+    pub(super) fn new(job: &Job, identified: mpsc::UnboundedSender<Identified>) -> Self {
+        let phase = |(index, step): (usize, &crate::plan::Step)| match job.progress.steps.get(&step.id) {
+            Some(Status::Waiting { phase, .. }) => Some((index, phase.clone())),
+            _ => None,
+        };
+        Self {
+            plan: job.plan.clone(),
+            run: job.id.clone(),
+            workspace: job.workspace.clone(),
+            tools: Tools::new(job.registry.clone(), job.plan.providers.clone()),
+            observer: job.observer.clone(),
+            identified,
+            tasks: JoinSet::new(),
+            step_of: HashMap::new(),
+            targets: HashMap::new(),
+            phases: job.plan.steps.iter().enumerate().filter_map(phase).collect(),
+            objects: HashMap::new(),
+        }
+    }
+
+    /// Resolves what a step will be called with, and gives the form of it that may be kept. What goes wrong here is the
+    /// call's failure.
+    pub(super) fn prepare(&mut self, index: StepIndex, ledger: &mut Ledger) -> Value {
+        let (target, kept) = match self.resolve(index, ledger) {
+            Ok((target, inputs)) => {
+                let kept = target.as_ref().map_or(Value::Null, |target| ledger.persistable(&target.schema(), &inputs));
+                ledger.set_inputs(index, inputs);
+                (Ok(target), kept)
+            }
+            Err(error) => (Err(error), Value::Null),
+        };
+        self.targets.insert(index, target);
+        kept
+    }
+
+    fn resolve(&mut self, index: StepIndex, ledger: &Ledger) -> Result<(Option<Target>, Value)> {
+        let step = &self.plan.steps[index];
+        if matches!(step.action, Action::Forget | Action::Rename { .. }) {
+            return Ok((None, Value::Null));
+        }
+        let target = self.tools.target(&ledger.world, &step.role, &step.kind)?;
+        let inputs = ledger.world.resolve(&step.inputs)?;
+        if step.inputs.has_references() {
+            let problems = target.schema().check_resolved(&inputs, &format!("resources.{}", step.resource));
+            if let Some(error) = Error::from_diagnostics(problems) {
+                return Err(error);
+            }
+        }
+        Ok((Some(target), inputs))
+    }
+
+    /// Begins a call.
+    pub(super) fn begin(&mut self, index: StepIndex, call: Call, ledger: &mut Ledger) {
+        if !self.targets.contains_key(&index) {
+            self.prepare(index, ledger);
+        }
+        let target = match self.targets.get(&index) {
+            Some(Ok(target)) => Ok(target.clone()),
+            _ => self.targets.remove(&index).unwrap_or(Ok(None)),
+        };
+        let context = self.context(index, ledger);
+        let (plan, inputs) = (self.plan.clone(), ledger.inputs(index));
+        let task = self.tasks.spawn(async move {
+            let (step, target) = (&plan.steps[index], target?);
+            let limit = Duration::from_secs_f64(step.timeout_seconds);
+            match tokio::time::timeout(limit, perform(step, target, call, context, &inputs)).await {
+                Ok(result) => result,
+                Err(_) => Err(unsure(format!("no answer within {limit:?}"))),
+            }
+        });
+        self.step_of.insert(task.id(), index);
+    }
+
+    fn context(&self, index: StepIndex, ledger: &Ledger) -> Context {
+        let step = &self.plan.steps[index];
+        let status = ledger.progress.status(&step.id);
+        let (attempt, object) = status.open().map_or((1, None), |(attempt, object)| (attempt, object.map(str::to_owned)));
+        let reporter = StepReporter {
+            index,
+            step: step.id.clone(),
+            run: self.run.clone(),
+            identified: self.identified.clone(),
+            observer: self.observer.clone(),
+        };
+        Context {
+            workspace: self.workspace.clone(),
+            resource: step.resource.clone(),
+            token: Token::new(&self.workspace, &self.run, &step.id, attempt),
+            object,
+            phase: self.phases.get(&index).cloned(),
+            reporter: Arc::new(reporter),
+        }
+    }
+
+    /// The next call that comes back; waits for ever while none runs.
+    pub(super) async fn next(&mut self) -> Finished {
+        match self.tasks.join_next_with_id().await {
+            Some(finished) => finished,
+            None => pending().await,
+        }
+    }
+
+    pub(super) fn try_next(&mut self) -> Option<Finished> {
+        self.tasks.try_join_next_with_id()
+    }
+
+    /// What the schedule is told about a call that came back.
+    pub(super) fn reply(&mut self, finished: Finished, ledger: &mut Ledger) -> Event {
+        let (id, result) = match finished {
+            Ok((id, result)) => (id, result),
+            Err(broken) => (broken.id(), Err(unsure(format!("the provider broke: {broken}")))),
+        };
+        let step = self.step_of.remove(&id).expect("every task was noted when it was spawned");
+        let reply = match result {
+            Ok(Effect::Done(object)) => {
+                let schema = self.targets.remove(&step).and_then(Result::ok).flatten().map(|target| target.schema());
+                self.objects.insert(step, ledger.finish(step, schema.as_deref(), object));
+                Reply::Done
+            }
+            Ok(Effect::Wait { after, phase }) => {
+                self.phases.insert(step, phase);
+                Reply::Wait(after)
+            }
+            Ok(Effect::InDoubt(reason)) => Reply::InDoubt(reason),
+            Err(error) => Reply::Failed(error.retry(), Failure::from(&error)),
+        };
+        Event::Replied(step, reply)
+    }
+
+    /// The object of a step that is done, in the form that may be kept.
+    pub(super) fn take_object(&mut self, step: StepIndex) -> Option<Object> {
+        self.objects.remove(&step).flatten()
+    }
+
+    /// What a step waits for.
+    pub(super) fn phase(&self, step: StepIndex) -> &str {
+        self.phases.get(&step).map_or("", String::as_str)
+    }
+
+    /// Lets what runs come to its end, unrecorded: a resume finds out.
+    pub(super) async fn settle(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+
+    /// Drops what runs.
+    pub(super) async fn drop_all(&mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+struct StepReporter {
+    index: StepIndex,
+    step: StepId,
+    run: RunId,
+    identified: mpsc::UnboundedSender<Identified>,
+    observer: Observer,
+}
+
+#[async_trait]
+impl Reporter for StepReporter {
+    async fn identified(&self, object: &str) -> Result<()> {
+        let stopped = || Error::new(ErrorKind::Cancelled, "the run stopped before the object's identity was recorded");
+        let (durable, heard) = oneshot::channel();
+        let report = Identified { step: self.index, object: object.to_owned(), durable };
+        self.identified.send(report).map_err(|_| stopped())?;
+        heard.await.map_err(|_| stopped())
+    }
+
+    fn progress(&self, message: &str) {
+        let (run, step, message) = (self.run.clone(), self.step.clone(), message.to_owned());
+        self.observer.observe(&Shown::Transient(Transient::Progress { run, step, message }));
+    }
+}

@@ -1,0 +1,66 @@
+//! Carrying out a plan: performs what the schedule says, journals before and after, tells observers.
+//!
+//! The loop here decides nothing: what comes next is [`schedule`](crate::schedule)'s, what a record does to the state
+//! is [`journal`](crate::journal)'s. A first run and a resumed one differ only in the progress they begin with.
+
+mod call;
+mod calls;
+mod ledger;
+mod run;
+mod tools;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+pub(crate) use tools::{Target, Tools, World};
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::error::Result;
+use crate::event::Observer;
+use crate::journal::Progress;
+use crate::name::{ResourceName, RunId, WorkspaceId};
+use crate::plan::Plan;
+use crate::record::Outcome;
+use crate::registry::Registry;
+use crate::resource::StateRow;
+use crate::store::{Lease, Store};
+
+/// How far a run has been asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Stop {
+    /// It has not.
+    #[default]
+    No,
+    /// Begin nothing new, finish and record what runs.
+    Drain,
+    /// Drop what runs; a resume looks for what it left.
+    Now,
+}
+
+/// Everything that a run needs.
+pub(crate) struct Job {
+    pub id: RunId,
+    pub workspace: WorkspaceId,
+    pub plan: Arc<Plan>,
+    pub progress: Progress,
+    pub rows: BTreeMap<ResourceName, StateRow>,
+    pub registry: Registry,
+    pub store: Arc<dyn Store>,
+    pub lease: Lease,
+    pub clock: Arc<dyn Clock>,
+    pub observer: Observer,
+    pub settings: Settings,
+    pub seed: u64,
+    pub stop: watch::Receiver<Stop>,
+}
+
+/// Runs a job to its end, or to where it stops.
+///
+/// # Errors
+/// Only those of the journal: what a provider refuses is recorded and told with the outcome.
+pub(crate) async fn run(job: Job) -> Result<(Outcome, Progress)> {
+    run::Run::new(job).drive().await
+}

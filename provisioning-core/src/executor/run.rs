@@ -1,0 +1,224 @@
+//! The loop of a run: gather what happened, append what follows from it at once, then act on it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::calls::{Calls, Finished};
+use super::ledger::Ledger;
+use super::{Job, Stop};
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::event::{Event as Shown, Observer, Transient};
+use crate::journal::{Progress, Status};
+use crate::name::StepId;
+use crate::record::{Fact, Outcome, StepFact};
+use crate::schedule::{Action, Event, Policy, Schedule, StepIndex};
+use crate::store::{Draft, Lease, Store};
+
+/// An external identity that a running call reports, and whom to tell when it is durable.
+pub(super) struct Identified {
+    pub step: StepIndex,
+    pub object: String,
+    pub durable: oneshot::Sender<()>,
+}
+
+/// Something that the loop reacts to.
+enum Happening {
+    Event(Event),
+    Finished(Finished),
+    Identified(Identified),
+}
+
+/// What one turn of the loop appends, and whom it tells when that is durable.
+#[derive(Default)]
+struct Turn {
+    drafts: Vec<Draft>,
+    acknowledge: Vec<oneshot::Sender<()>>,
+}
+
+pub(super) struct Run {
+    ledger: Ledger,
+    schedule: Schedule,
+    calls: Calls,
+    store: Arc<dyn Store>,
+    lease: Lease,
+    lease_length: Duration,
+    clock: Arc<dyn Clock>,
+    observer: Observer,
+    stop: watch::Receiver<Stop>,
+    identified: mpsc::UnboundedReceiver<Identified>,
+    timers: BTreeSet<(Duration, StepIndex)>,
+    begun: Instant,
+    outcome: Option<Outcome>,
+}
+
+impl Run {
+    pub(super) fn new(job: Job) -> Self {
+        let policy = Policy { limits: job.settings.limits.clone(), on_failure: job.settings.on_failure, seed: job.seed };
+        let steps = &job.plan.steps;
+        let schedule = Schedule::new(&job.plan, |index| job.progress.status(&steps[index].id), policy);
+        let (sender, identified) = mpsc::unbounded_channel();
+        let calls = Calls::new(&job, sender);
+        let key = job.store.identity().digest_key;
+        Self {
+            ledger: Ledger::new(job.id, job.plan, job.progress, job.rows, key),
+            schedule,
+            calls,
+            store: job.store,
+            lease: job.lease,
+            lease_length: Duration::from_secs_f64(job.settings.lease_seconds),
+            clock: job.clock,
+            observer: job.observer,
+            stop: job.stop,
+            identified,
+            timers: BTreeSet::new(),
+            begun: Instant::now(),
+            outcome: None,
+        }
+    }
+
+    pub(super) async fn drive(mut self) -> Result<(Outcome, Progress)> {
+        let outcome = match self.turns().await {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                self.identified.close();
+                while self.identified.try_recv().is_ok() {}
+                self.calls.settle().await;
+                return Err(error);
+            }
+        };
+        let finished = self.ledger.run_fact(self.clock.now(), Fact::RunFinished { outcome })?;
+        self.append(Turn { drafts: vec![finished], ..Turn::default() }).await?;
+        Ok((outcome, self.ledger.progress))
+    }
+
+    async fn turns(&mut self) -> Result<Outcome> {
+        let mut renew_at = Instant::now() + self.lease_length / 3;
+        let mut happenings = vec![Happening::Event(Event::Begin)];
+        loop {
+            let mut turn = Turn::default();
+            for happening in happenings {
+                self.take(happening, &mut turn)?;
+            }
+            while !turn.drafts.is_empty() {
+                self.append(std::mem::take(&mut turn)).await?;
+                self.take(Happening::Event(Event::Appended), &mut turn)?;
+            }
+            self.take(Happening::Event(Event::Appended), &mut turn)?;
+            if let Some(outcome) = self.outcome {
+                return Ok(outcome);
+            }
+            if Instant::now() >= renew_at {
+                self.lease = self.store.renew(&self.lease, self.clock.now(), self.lease_length).await?;
+                renew_at = Instant::now() + self.lease_length / 3;
+            }
+            happenings = self.wait(renew_at).await;
+            if *self.stop.borrow() == Stop::Now {
+                self.calls.drop_all().await;
+                return Ok(Outcome::Cancelled);
+            }
+        }
+    }
+
+    /// Waits until something happens, and gathers everything that has.
+    async fn wait(&mut self, renew_at: Instant) -> Vec<Happening> {
+        let timer = self.timers.first().map(|(at, _)| self.begun + *at);
+        let wake = timer.map_or(renew_at, |timer| timer.min(renew_at));
+        let mut happenings = Vec::new();
+        tokio::select! {
+            finished = self.calls.next() => happenings.push(Happening::Finished(finished)),
+            Some(identified) = self.identified.recv() => happenings.push(Happening::Identified(identified)),
+            Ok(()) = self.stop.changed() => {
+                let (run, at) = (self.ledger.run.clone(), self.clock.now());
+                self.observer.observe(&Shown::Transient(Transient::Draining { run, at }));
+                happenings.push(Happening::Event(Event::Cancel));
+            }
+            () = sleep_until(wake) => {}
+        }
+        while let Ok(identified) = self.identified.try_recv() {
+            happenings.push(Happening::Identified(identified));
+        }
+        while let Some(finished) = self.calls.try_next() {
+            happenings.push(Happening::Finished(finished));
+        }
+        let due = self.timers.split_off(&(self.begun.elapsed() + Duration::from_nanos(1), 0));
+        let due = std::mem::replace(&mut self.timers, due);
+        happenings.extend(due.into_iter().map(|(_, step)| Happening::Event(Event::Timer(step))));
+        happenings
+    }
+
+    fn take(&mut self, happening: Happening, turn: &mut Turn) -> Result<()> {
+        let event = match happening {
+            Happening::Event(event) => event,
+            Happening::Finished(finished) => self.calls.reply(finished, &mut self.ledger),
+            Happening::Identified(Identified { step, object, durable }) => {
+                turn.drafts.push(self.ledger.step_fact(self.clock.now(), step, StepFact::Identified { object })?);
+                turn.acknowledge.push(durable);
+                return Ok(());
+            }
+        };
+        for action in self.schedule.on(self.begun.elapsed(), event) {
+            self.act(action, turn)?;
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, action: Action, turn: &mut Turn) -> Result<()> {
+        let (step, fact) = match action {
+            Action::AppendStarted(step, attempt) => {
+                (step, StepFact::Started { attempt, inputs: self.calls.prepare(step, &mut self.ledger) })
+            }
+            Action::AppendSucceeded(step) => (step, StepFact::Succeeded { object: self.calls.take_object(step) }),
+            Action::AppendWaiting(step) => {
+                let phase = self.calls.phase(step).to_owned();
+                let known = self.ledger.progress.steps.get(&self.id(step));
+                if matches!(known, Some(Status::Waiting { phase: before, .. }) if *before == phase) {
+                    return Ok(());
+                }
+                (step, StepFact::Waiting { phase })
+            }
+            Action::AppendFailed(step, failure, retry_after) => {
+                if let Some(after) = retry_after {
+                    let (run, step) = (self.ledger.run.clone(), self.id(step));
+                    self.observer.observe(&Shown::Transient(Transient::Backoff { run, step, after }));
+                }
+                (step, StepFact::Failed { failure, retry_after })
+            }
+            Action::AppendSkipped(step, because) => (step, StepFact::Skipped { because: self.id(because) }),
+            Action::AppendInDoubt(step, reason) => (step, StepFact::InDoubt { reason }),
+            Action::Call(step, call) => {
+                self.calls.begin(step, call, &mut self.ledger);
+                return Ok(());
+            }
+            Action::SetTimer(step, at) => {
+                self.timers.insert((at, step));
+                return Ok(());
+            }
+            Action::Finish(outcome) => {
+                self.outcome = Some(outcome);
+                return Ok(());
+            }
+        };
+        turn.drafts.push(self.ledger.step_fact(self.clock.now(), step, fact)?);
+        Ok(())
+    }
+
+    async fn append(&mut self, turn: Turn) -> Result<()> {
+        for entry in self.store.append(&self.lease, turn.drafts).await? {
+            self.observer.observe(&Shown::Recorded(entry));
+        }
+        for durable in turn.acknowledge {
+            // A call that was dropped meanwhile hears nothing, and needs to hear nothing.
+            durable.send(()).ok();
+        }
+        Ok(())
+    }
+
+    fn id(&self, step: StepIndex) -> StepId {
+        self.ledger.plan.steps[step].id.clone()
+    }
+}

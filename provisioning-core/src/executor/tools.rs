@@ -1,0 +1,162 @@
+//! Whom to call: providers built once per alias, kinds, lookups, services and hosts.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::name::{Kind, ProviderName, ResourceName};
+use crate::provider::{AnyKind, AnyLookup, Provider};
+use crate::registry::Registry;
+use crate::resource::{ProviderSettings, Role};
+use crate::schema::Schema;
+use crate::task::TaskService;
+use crate::value::{Reference, Value};
+
+/// Whom a step calls.
+#[derive(Clone)]
+pub(crate) enum Target {
+    Kind(Arc<dyn AnyKind>),
+    Lookup(Arc<dyn AnyLookup>),
+    Service(Arc<dyn TaskService>, Arc<dyn Host>),
+}
+
+impl Target {
+    pub(crate) fn schema(&self) -> Arc<Schema> {
+        match self {
+            Self::Kind(kind) => kind.schema(),
+            Self::Lookup(lookup) => lookup.schema(),
+            Self::Service(service, _) => service.schema(),
+        }
+    }
+}
+
+/// What references see: the outputs of every resource, as far as they are known.
+#[derive(Default)]
+pub(crate) struct World {
+    outputs: HashMap<ResourceName, Value>,
+    bases: HashMap<String, ResourceName>,
+}
+
+impl World {
+    pub(crate) fn set(&mut self, name: &ResourceName, outputs: Value) {
+        if name.base() != name.as_str() {
+            self.bases.insert(name.base().to_owned(), name.clone());
+        }
+        self.outputs.insert(name.clone(), outputs);
+    }
+
+    pub(crate) fn get(&self, reference: &Reference) -> Result<Value> {
+        let root = reference.root.as_ref();
+        let outputs = self.outputs.get(root).or_else(|| self.bases.get(root).and_then(|name| self.outputs.get(name)));
+        match outputs {
+            Some(outputs) => reference.follow(outputs),
+            None => Ok(Value::Unknown),
+        }
+    }
+
+    /// The value with its references replaced; all of them must be known.
+    pub(crate) fn resolve(&self, value: &Value) -> Result<Value> {
+        let mut unknown = None;
+        let resolved = value.resolve(&mut |reference| {
+            let found = self.get(reference)?;
+            if found.any(&|part| matches!(part, Value::Digest(_))) {
+                let message = format!("`${{{reference}}}` is a secret of which only a digest was kept");
+                return Err(
+                    Error::invalid(message).with_hint("replace the resource that made it, so that it is known in this run")
+                );
+            }
+            if found.has_unknown() {
+                unknown.get_or_insert_with(|| reference.clone());
+            }
+            Ok(found)
+        })?;
+        match unknown {
+            Some(reference) => {
+                Err(Error::invalid(format!("`${{{reference}}}` is not known: `{}` does not exist", reference.root))
+                    .with_hint("apply the resource that it refers to first"))
+            }
+            None => Ok(resolved),
+        }
+    }
+
+    fn connection(&self, host: &ResourceName) -> Result<Value> {
+        let outputs = self.outputs.get(host);
+        let connection = outputs.and_then(|outputs| outputs.field("connection")).filter(|value| !value.has_unknown());
+        connection.cloned().ok_or_else(|| {
+            Error::invalid(format!("`{host}` has no `connection` now: it does not exist, or no service can run on it"))
+        })
+    }
+}
+
+/// Builds and keeps whom to call.
+pub(crate) struct Tools {
+    registry: Registry,
+    settings: BTreeMap<ProviderName, ProviderSettings>,
+    built: HashMap<ProviderName, Built>,
+}
+
+struct Built {
+    provider: Arc<dyn Provider>,
+    kinds: BTreeMap<Kind, Arc<dyn AnyKind>>,
+    lookups: BTreeMap<Kind, Arc<dyn AnyLookup>>,
+}
+
+impl Tools {
+    pub(crate) fn new(registry: Registry, settings: BTreeMap<ProviderName, ProviderSettings>) -> Self {
+        Self { registry, settings, built: HashMap::new() }
+    }
+
+    /// Whom to call for a kind in a role.
+    pub(crate) fn target(&mut self, world: &World, role: &Role, kind: &Kind) -> Result<Target> {
+        match role {
+            Role::Managed { provider } => {
+                let found = self.built(world, provider)?.kinds.get(kind).cloned();
+                found
+                    .map(Target::Kind)
+                    .ok_or_else(|| Error::bug(format!("the provider `{provider}` promised the kind `{kind}` and has none")))
+            }
+            Role::Lookup { provider } => {
+                let found = self.built(world, provider)?.lookups.get(kind).cloned();
+                found
+                    .map(Target::Lookup)
+                    .ok_or_else(|| Error::bug(format!("the provider `{provider}` promised the lookup `{kind}` and has none")))
+            }
+            Role::Service { host } => {
+                let service = self.registry.service(kind)?.clone();
+                Ok(Target::Service(service, self.registry.host(&world.connection(host)?)?))
+            }
+        }
+    }
+
+    /// A provider, where its settings are known.
+    pub(crate) fn provider(&mut self, world: &World, alias: &ProviderName) -> Result<Arc<dyn Provider>> {
+        Ok(self.built(world, alias)?.provider.clone())
+    }
+
+    pub(crate) fn host(&self, connection: &Value) -> Result<Arc<dyn Host>> {
+        self.registry.host(connection)
+    }
+
+    pub(crate) fn service(&self, kind: &Kind) -> Result<Arc<dyn TaskService>> {
+        self.registry.service(kind).cloned()
+    }
+
+    /// How a provider is declared.
+    pub(crate) fn declared(&self, alias: &ProviderName) -> Result<&ProviderSettings> {
+        self.settings.get(alias).ok_or_else(|| Error::invalid(format!("the provider `{alias}` is not declared")))
+    }
+
+    fn built(&mut self, world: &World, alias: &ProviderName) -> Result<&Built> {
+        if !self.built.contains_key(alias) {
+            let declared =
+                self.settings.get(alias).ok_or_else(|| Error::invalid(format!("the provider `{alias}` is not declared")))?;
+            let settings = world.resolve(&declared.settings).map_err(|error| error.with_context("provider", alias.as_str()))?;
+            let provider = self.registry.provider(&declared.kind)?.build(&settings)?;
+            let kinds = provider.kinds().into_iter().map(|kind| (kind.schema().kind.clone(), kind)).collect();
+            let lookups = provider.lookups().into_iter().map(|lookup| (lookup.schema().kind.clone(), lookup)).collect();
+            self.built.insert(alias.clone(), Built { provider, kinds, lookups });
+        }
+        Ok(&self.built[alias])
+    }
+}

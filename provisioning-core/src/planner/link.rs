@@ -1,0 +1,208 @@
+//! Who refers to whom: the graph of the declarations, with every unknown name reported.
+
+use std::collections::BTreeMap;
+
+use super::schemas::Schemas;
+use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
+use crate::graph::{Dependency, Graph};
+use crate::name::{ProviderName, RESERVED, ResourceName, suggestion};
+use crate::registry::Registry;
+use crate::resource::{Declared, Desired, Role};
+use crate::schema::Keep;
+use crate::value::{Reference, Segment, Value};
+
+/// The declarations as a graph.
+#[derive(Debug, Clone)]
+pub struct Linked {
+    /// The graph of all declared resources.
+    pub graph: Graph<ResourceName>,
+    /// The same names, each after what it depends on.
+    pub order: Vec<ResourceName>,
+}
+
+/// Links the declarations.
+///
+/// # Errors
+/// `Invalid` with a diagnostic for every unknown name, or for a cycle with its path.
+pub fn link(registry: &Registry, desired: &Desired) -> Result<Linked> {
+    let mut linker = Linker { desired, schemas: Schemas::new(registry, desired), bases: bases(desired), problems: Vec::new() };
+    let mut graph = Graph::default();
+    desired.resources.keys().for_each(|name| graph.add(name.clone()));
+    let providers = linker.providers();
+    for declared in desired.resources.values() {
+        for (on, dependency) in linker.dependencies(declared, &providers) {
+            graph.depend(&declared.name, &on, dependency);
+        }
+    }
+    for (name, output) in &desired.outputs {
+        linker.references(&output.value, &format!("outputs.{name}"), output.origin.as_ref());
+    }
+    if let Some(error) = Error::from_diagnostics(linker.problems) {
+        return Err(error);
+    }
+    let order = graph.order().map_err(|path| cycle(desired, &path))?.into_iter().cloned().collect();
+    Ok(Linked { graph, order })
+}
+
+/// The resources that a name in a reference, a target or a `depends_on` stands for: the one of that name, or a service
+/// on all its hosts.
+pub(super) fn named<'a, T>(resources: &'a BTreeMap<ResourceName, T>, name: &str) -> Vec<&'a ResourceName> {
+    match resources.get_key_value(name) {
+        Some((exact, _)) => vec![exact],
+        None => resources.keys().filter(|candidate| candidate.base() == name).collect(),
+    }
+}
+
+type Bases<'a> = BTreeMap<&'a str, Vec<&'a ResourceName>>;
+
+fn bases(desired: &Desired) -> Bases<'_> {
+    let mut bases = Bases::new();
+    for name in desired.resources.keys().filter(|name| name.base() != name.as_str()) {
+        bases.entry(name.base()).or_default().push(name);
+    }
+    bases
+}
+
+struct Linker<'a> {
+    desired: &'a Desired,
+    schemas: Schemas<'a>,
+    bases: Bases<'a>,
+    problems: Vec<Diagnostic>,
+}
+
+impl<'a> Linker<'a> {
+    /// What the settings of each provider refer to: whoever uses it depends on that.
+    fn providers(&mut self) -> BTreeMap<&'a ProviderName, Vec<ResourceName>> {
+        let desired = self.desired;
+        desired
+            .providers
+            .iter()
+            .map(|(alias, provider)| {
+                (alias, self.references(&provider.settings, &format!("providers.{alias}"), provider.origin.as_ref()))
+            })
+            .collect()
+    }
+
+    fn dependencies(
+        &mut self,
+        declared: &Declared,
+        providers: &BTreeMap<&ProviderName, Vec<ResourceName>>,
+    ) -> Vec<(ResourceName, Dependency)> {
+        let place = format!("resources.{}", declared.name);
+        let mut hard = Vec::new();
+        if let Some(fields) = declared.inputs.as_map() {
+            for (field, value) in fields {
+                let origin = declared.origins.get(field.as_ref()).or(declared.origin.as_ref());
+                hard.extend(self.references(value, &format!("{place}.{field}"), origin));
+            }
+        }
+        hard.extend(declared.role.provider().and_then(|alias| providers.get(alias)).into_iter().flatten().cloned());
+        if let Role::Service { host } = &declared.role {
+            self.check_host(host, declared);
+            hard.extend(self.names(std::slice::from_ref(host), &format!("{place}.on"), declared));
+        }
+        hard.extend(self.names(&declared.depends_on, &format!("{place}.depends_on"), declared));
+        let soft = self.names(&declared.after, &format!("{place}.after"), declared);
+        let hard = hard.into_iter().map(|name| (name, Dependency::Hard));
+        hard.chain(soft.into_iter().map(|name| (name, Dependency::Soft))).collect()
+    }
+
+    fn check_host(&mut self, host: &ResourceName, declared: &Declared) {
+        let Some(target) = self.desired.resources.get(host) else { return };
+        if let Ok(schema) = self.schemas.of(&target.role, &target.kind)
+            && !schema.fields.contains_key("connection")
+        {
+            let message = format!("`{host}` is a `{}`, which has no `connection`: no service can run on it", target.kind);
+            let place = format!("services.{}.on", declared.name.base());
+            self.problems.push(Diagnostic::new(declared.origin.clone(), place, message));
+        }
+    }
+
+    fn names(&mut self, names: &[impl AsRef<str>], place: &str, declared: &Declared) -> Vec<ResourceName> {
+        let mut found = Vec::new();
+        for name in names.iter().map(AsRef::as_ref) {
+            let matching = self.matching(name);
+            if matching.is_empty() {
+                self.unknown(name, place, declared.origin.as_ref(), format!("there is no resource `{name}`"));
+            }
+            found.extend(matching.into_iter().cloned());
+        }
+        found
+    }
+
+    fn matching(&self, name: &str) -> Vec<&'a ResourceName> {
+        match self.desired.resources.get_key_value(name) {
+            Some((exact, _)) => vec![exact],
+            None => self.bases.get(name).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn references(&mut self, value: &Value, place: &str, origin: Option<&Origin>) -> Vec<ResourceName> {
+        let mut references = Vec::new();
+        if let Err(error) = value.visit_references(&mut |reference| references.push(reference.clone())) {
+            let hint = error.hint().map(str::to_owned);
+            self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place, error.to_string()) });
+        }
+        references.into_iter().filter_map(|reference| self.resolve(&reference, place, origin)).collect()
+    }
+
+    fn resolve(&mut self, reference: &Reference, place: &str, origin: Option<&Origin>) -> Option<ResourceName> {
+        match self.matching(&reference.root).as_slice() {
+            [] if RESERVED.contains(&reference.root.as_ref()) => {
+                let message = format!("`${{{reference}}}`: `{}` cannot be referred to in this version", reference.root);
+                self.problems.push(Diagnostic::new(origin.cloned(), place, message));
+                None
+            }
+            [] => {
+                let message = format!("`${{{reference}}}`: there is no resource `{}`", reference.root);
+                self.unknown(&reference.root, place, origin, message);
+                None
+            }
+            [name] => {
+                self.check_output(reference, name, place, origin);
+                Some((*name).clone())
+            }
+            [first, ..] => {
+                let message = format!("`${{{reference}}}`: the service `{}` runs on several hosts", reference.root);
+                let hint = format!("name one, such as `{first}`");
+                self.problems.push(Diagnostic::new(origin.cloned(), place, message).with_hint(hint));
+                None
+            }
+        }
+    }
+
+    fn check_output(&mut self, reference: &Reference, name: &ResourceName, place: &str, origin: Option<&Origin>) {
+        let declared = &self.desired.resources[name];
+        let (Some(Segment::Key(output)), Ok(schema)) = (reference.path.first(), self.schemas.of(&declared.role, &declared.kind))
+        else {
+            return;
+        };
+        let problem = match schema.fields.get(output.as_ref()) {
+            Some(field) if field.keep == Keep::Digest => {
+                Diagnostic::new(origin.cloned(), place, format!("`${{{reference}}}`: only a digest of `{output}` is kept"))
+            }
+            Some(_) => return,
+            None => {
+                let message = format!("`${{{reference}}}`: a `{}` has no output `{output}`", schema.kind);
+                let hint = suggestion(output, schema.fields.keys().map(String::as_str));
+                Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place, message) }
+            }
+        };
+        self.problems.push(problem);
+    }
+
+    fn unknown(&mut self, name: &str, place: &str, origin: Option<&Origin>, message: String) {
+        let known = self.desired.resources.keys().map(ResourceName::base);
+        let hint = suggestion(name, known);
+        self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place, message) });
+    }
+}
+
+fn cycle(desired: &Desired, path: &[&ResourceName]) -> Error {
+    let names: Vec<_> = path.iter().map(|name| format!("`{name}`")).collect();
+    let message = format!("these resources depend on one another in a circle: {}", names.join(" needs "));
+    let origin = path.first().and_then(|name| desired.resources.get(*name)).and_then(|declared| declared.origin.clone());
+    let hint = "take one of the references or `depends_on` away";
+    let diagnostic = Diagnostic::new(origin, String::new(), message).with_hint(hint);
+    Error::from_diagnostics(vec![diagnostic]).unwrap_or_else(|| Error::new(ErrorKind::Invalid, "a cycle"))
+}

@@ -1,0 +1,47 @@
+//! Which schema a declaration or a row is under.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::name::{Kind, ProviderName, suggestion};
+use crate::registry::Registry;
+use crate::resource::{Desired, ProviderSettings, Role};
+use crate::schema::Schema;
+
+/// Finds schemas, each one once.
+pub(super) struct Schemas<'a> {
+    registry: &'a Registry,
+    providers: &'a BTreeMap<ProviderName, ProviderSettings>,
+    known: BTreeMap<(Option<ProviderName>, Kind, bool), Arc<Schema>>,
+}
+
+impl<'a> Schemas<'a> {
+    pub(super) fn new(registry: &'a Registry, desired: &'a Desired) -> Self {
+        Self { registry, providers: &desired.providers, known: BTreeMap::new() }
+    }
+
+    /// The schema of a kind in a role.
+    pub(super) fn of(&mut self, role: &Role, kind: &Kind) -> Result<Arc<Schema>> {
+        let key = (role.provider().cloned(), kind.clone(), matches!(role, Role::Lookup { .. }));
+        if let Some(schema) = self.known.get(&key) {
+            return Ok(schema.clone());
+        }
+        let schema = match role {
+            Role::Managed { provider } => self.registry.kind(&self.settings(provider)?.kind, kind)?,
+            Role::Lookup { provider } => self.registry.lookup(&self.settings(provider)?.kind, kind)?,
+            Role::Service { .. } => self.registry.service(kind)?.schema(),
+        };
+        self.known.insert(key, schema.clone());
+        Ok(schema)
+    }
+
+    fn settings(&self, provider: &ProviderName) -> Result<&'a ProviderSettings> {
+        self.providers.get(provider).ok_or_else(|| {
+            let error = Error::invalid(format!("the provider `{provider}` is not declared"));
+            let advice = "declare it until everything it made is gone, or drop that from the state with `provisioning forget`";
+            let near = suggestion(provider.as_str(), self.providers.keys().map(AsRef::as_ref));
+            error.with_hint(near.map_or_else(|| advice.to_owned(), |near| format!("{near} Otherwise {advice}")))
+        })
+    }
+}

@@ -1,0 +1,318 @@
+//! The run as a pure state machine: what has happened goes in, what is to be done comes out.
+//!
+//! Everything hard about a run is decided here, without time, threads or storage: time is an argument, and an
+//! [`Action::Append`] counts as durable at the next [`Event::Appended`]. Results and the intents that follow from them
+//! come out of one event, so that one append carries both.
+
+mod lanes;
+mod node;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use lanes::{Lanes, Ready};
+use node::{Node, Phase};
+
+use crate::config::{Limits, OnFailure};
+use crate::error::{Failure, Retry};
+use crate::journal::Status;
+use crate::plan::Plan;
+use crate::record::Outcome;
+
+/// A step, by its place in the plan.
+pub type StepIndex = usize;
+
+/// What has happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// The run begins or is taken up again.
+    Begin,
+    /// Everything that was to be appended is durable.
+    Appended,
+    /// A call came back.
+    Replied(StepIndex, Reply),
+    /// The time that was asked for has come.
+    Timer(StepIndex),
+    /// Somebody asked to begin nothing new.
+    Cancel,
+}
+
+/// What a call came to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// The effect stands.
+    Done,
+    /// The object is not ready.
+    Wait(Duration),
+    /// It failed.
+    Failed(Retry, Failure),
+    /// Nothing can tell whether it had its effect; asking again will not help.
+    InDoubt(String),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Record that an attempt begins.
+    AppendStarted(StepIndex, u32),
+    /// Record that the effect stands.
+    AppendSucceeded(StepIndex),
+    /// Record that the provider waits.
+    AppendWaiting(StepIndex),
+    /// Record that the attempt failed, and when the next begins.
+    AppendFailed(StepIndex, Failure, Option<Duration>),
+    /// Record that the step is not begun because another failed.
+    AppendSkipped(StepIndex, StepIndex),
+    /// Record that nobody knows.
+    AppendInDoubt(StepIndex, String),
+    /// Call the provider.
+    Call(StepIndex, Call),
+    /// Say when this time has come, counted like `now`.
+    SetTimer(StepIndex, Duration),
+    /// The run is over.
+    Finish(Outcome),
+}
+
+/// In which situation the provider is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// For the first time in this attempt.
+    Begin,
+    /// After a wait.
+    Continue,
+    /// After a crash or an unsure reply: look before calling.
+    Recover,
+}
+
+/// What a schedule is made with, besides the plan.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// How many calls may run at once.
+    pub limits: Limits,
+    /// What a failure does.
+    pub on_failure: OnFailure,
+    /// Where the jitter of waits comes from.
+    pub seed: u64,
+}
+
+/// The state of a run.
+#[derive(Debug)]
+pub struct Schedule {
+    nodes: Vec<Node>,
+    lanes: Lanes,
+    policy: Policy,
+    /// Calls whose intent is not durable yet.
+    pending: Vec<(StepIndex, Call)>,
+    /// Calls that run.
+    running: usize,
+    /// Timers that are set for steps that wait for their object.
+    waiting: usize,
+    /// Timers that are set for another attempt.
+    backing_off: usize,
+    cancelled: bool,
+    failed: bool,
+    finished: bool,
+}
+
+impl Schedule {
+    /// The schedule of a plan whose steps stand as a journal says; an empty journal is a first run.
+    pub fn new(plan: &Plan, status: impl Fn(usize) -> Status, policy: Policy) -> Self {
+        let mut nodes = node::nodes(plan, &status);
+        node::set_priorities(&mut nodes);
+        let lanes = Lanes::new(plan, &policy.limits);
+        for index in 0..nodes.len() {
+            if nodes[index].phase == Phase::Succeeded {
+                for (dependent, _) in std::mem::take(&mut nodes[index].dependents) {
+                    nodes[dependent].missing -= 1;
+                }
+            }
+        }
+        let (pending, seed) = (Vec::new(), policy.seed);
+        let policy = Policy { seed, ..policy };
+        Self {
+            nodes,
+            lanes,
+            policy,
+            pending,
+            running: 0,
+            waiting: 0,
+            backing_off: 0,
+            cancelled: false,
+            failed: false,
+            finished: false,
+        }
+    }
+
+    /// Takes in what has happened, `now` after the run began, and says what to do.
+    pub fn on(&mut self, now: Duration, event: Event) -> Vec<Action> {
+        let mut actions = Vec::new();
+        match event {
+            Event::Begin => self.begin(),
+            Event::Appended => {
+                actions.extend(self.pending.drain(..).map(|(step, call)| Action::Call(step, call)));
+            }
+            Event::Replied(step, reply) => self.replied(now, step, reply, &mut actions),
+            Event::Timer(step) => self.timer(step),
+            Event::Cancel => self.cancelled = true,
+        }
+        self.start(&mut actions);
+        if self.is_over() && !self.finished {
+            self.finished = true;
+            actions.push(Action::Finish(self.outcome()));
+        }
+        actions
+    }
+
+    fn begin(&mut self) {
+        for index in 0..self.nodes.len() {
+            match self.nodes[index].phase {
+                Phase::Open => self.ready(index, Call::Recover),
+                Phase::Idle if self.nodes[index].missing == 0 => self.ready(index, Call::Begin),
+                _ => {}
+            }
+        }
+    }
+
+    fn ready(&mut self, step: StepIndex, call: Call) {
+        let node = &mut self.nodes[step];
+        node.phase = Phase::Ready;
+        self.lanes.push(Ready { priority: node.priority, step, call });
+    }
+
+    fn replied(&mut self, now: Duration, step: StepIndex, reply: Reply, actions: &mut Vec<Action>) {
+        self.running -= 1;
+        self.lanes.leave(step);
+        match reply {
+            Reply::Done => {
+                self.nodes[step].phase = Phase::Succeeded;
+                actions.push(Action::AppendSucceeded(step));
+                self.release(step);
+            }
+            Reply::Wait(after) => {
+                self.nodes[step].phase = Phase::Waiting;
+                self.waiting += 1;
+                actions.push(Action::AppendWaiting(step));
+                actions.push(Action::SetTimer(step, now + after));
+            }
+            Reply::Failed(retry, failure) => self.failed(now, step, (retry, failure), actions),
+            Reply::InDoubt(reason) => self.in_doubt(step, reason, actions),
+        }
+    }
+
+    fn failed(&mut self, now: Duration, step: StepIndex, (retry, failure): (Retry, Failure), actions: &mut Vec<Action>) {
+        let draining = self.draining();
+        let node = &mut self.nodes[step];
+        let wait = node.backoff(self.policy.seed ^ step as u64);
+        match retry {
+            Retry::Later(after) if node.tries_left > 1 && !draining => {
+                let wait = after.map_or(wait, |after| after.max(wait));
+                node.tries_left -= 1;
+                node.phase = Phase::BackingOff(Call::Begin);
+                self.backing_off += 1;
+                actions.push(Action::AppendFailed(step, failure, Some(wait)));
+                actions.push(Action::SetTimer(step, now + wait));
+            }
+            Retry::Unsure if node.tries_left > 1 => {
+                node.tries_left -= 1;
+                node.phase = Phase::BackingOff(Call::Recover);
+                self.waiting += 1;
+                actions.push(Action::SetTimer(step, now + wait));
+            }
+            Retry::Unsure => self.in_doubt(step, failure.message, actions),
+            Retry::Never | Retry::Later(_) => {
+                node.phase = Phase::Failed;
+                self.failed = true;
+                actions.push(Action::AppendFailed(step, failure, None));
+                self.skip_dependents(step, actions);
+            }
+        }
+    }
+
+    fn in_doubt(&mut self, step: StepIndex, reason: String, actions: &mut Vec<Action>) {
+        self.nodes[step].phase = Phase::Failed;
+        self.failed = true;
+        actions.push(Action::AppendInDoubt(step, reason));
+        self.skip_dependents(step, actions);
+    }
+
+    /// Everything that needs the step, at any distance, is skipped; what only comes after it is released.
+    fn skip_dependents(&mut self, root: StepIndex, actions: &mut Vec<Action>) {
+        let mut open = vec![root];
+        while let Some(step) = open.pop() {
+            for (dependent, hard) in std::mem::take(&mut self.nodes[step].dependents) {
+                let node = &mut self.nodes[dependent];
+                node.missing -= 1;
+                if hard && node.phase == Phase::Idle {
+                    node.phase = Phase::Skipped;
+                    actions.push(Action::AppendSkipped(dependent, root));
+                    open.push(dependent);
+                } else if node.phase == Phase::Idle && node.missing == 0 {
+                    self.ready(dependent, Call::Begin);
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, step: StepIndex) {
+        for (dependent, _) in std::mem::take(&mut self.nodes[step].dependents) {
+            let node = &mut self.nodes[dependent];
+            node.missing -= 1;
+            if node.missing == 0 && node.phase == Phase::Idle {
+                self.ready(dependent, Call::Begin);
+            }
+        }
+    }
+
+    fn timer(&mut self, step: StepIndex) {
+        match self.nodes[step].phase {
+            Phase::Waiting => {
+                self.waiting -= 1;
+                self.ready(step, Call::Continue);
+            }
+            Phase::BackingOff(Call::Begin) => {
+                self.backing_off -= 1;
+                self.ready(step, Call::Begin);
+            }
+            Phase::BackingOff(call) => {
+                self.waiting -= 1;
+                self.ready(step, call);
+            }
+            _ => {}
+        }
+    }
+
+    /// Begins what is ready, as far as the limits go. While draining only what was begun goes on.
+    fn start(&mut self, actions: &mut Vec<Action>) {
+        let draining = self.draining();
+        while let Some(Ready { step, call, .. }) = self.lanes.pop(|ready| !draining || ready.call != Call::Begin) {
+            self.running += 1;
+            let node = &mut self.nodes[step];
+            node.phase = Phase::Running;
+            if call == Call::Begin {
+                node.attempt += 1;
+                actions.push(Action::AppendStarted(step, node.attempt));
+            }
+            self.pending.push((step, call));
+        }
+    }
+
+    fn draining(&self) -> bool {
+        self.cancelled || (self.failed && self.policy.on_failure == OnFailure::Stop)
+    }
+
+    fn is_over(&self) -> bool {
+        let settled = self.running == 0 && self.waiting == 0 && self.lanes.is_empty_of_begun();
+        settled && (self.draining() || (self.backing_off == 0 && self.lanes.is_empty()))
+    }
+
+    fn outcome(&self) -> Outcome {
+        if self.nodes.iter().all(|node| node.phase == Phase::Succeeded) {
+            Outcome::Completed
+        } else if self.failed {
+            Outcome::Failed
+        } else {
+            Outcome::Cancelled
+        }
+    }
+}
