@@ -1,1 +1,381 @@
-//! x
+//! The schedule, driven by hand and by seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::{Action, Call, Event, Policy, Reply, Schedule, StepIndex};
+use crate::clock::Timestamp;
+use crate::config::{Limits, OnFailure};
+use crate::error::ErrorKind;
+use crate::error::{Failure, Retry};
+use crate::journal::Status;
+use crate::name::{Kind, ProviderName, ResourceName, StepId, WorkspaceId};
+use crate::plan::Plan;
+use crate::plan::{self, Command, Step};
+use crate::record::Outcome;
+use crate::resource::{Lifecycle, RetryPolicy, Role};
+use crate::schema::Undo;
+use crate::value::Value;
+
+/// A plan of creates: `"a"`, `"b < a"` (needs), `"c <~ a b"` (comes after).
+fn plan(steps: &[&str]) -> Plan {
+    let step = |text: &&str| {
+        let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let ids =
+            |rest: &str| rest.split_whitespace().map(|name| StepId::of(&ResourceName::parse(name).unwrap(), "create")).collect();
+        let resource = ResourceName::parse(name).unwrap();
+        Step {
+            id: StepId::of(&resource, "create"),
+            action: plan::Action::Create,
+            kind: Kind::parse(if name.starts_with('x') { "slow" } else { "thing" }).unwrap(),
+            role: Role::Managed { provider: ProviderName::parse("fake").unwrap() },
+            inputs: Value::Null,
+            prior: None,
+            requires: rest.strip_prefix("< ").map(ids).unwrap_or_default(),
+            after: rest.strip_prefix("<~ ").map(ids).unwrap_or_default(),
+            depends_on: Vec::new(),
+            lifecycle: Lifecycle::default(),
+            retry: RetryPolicy { attempts: 3, initial_seconds: 1.0, max_seconds: 3.0 },
+            timeout_seconds: 60.0,
+            undo: Undo::default(),
+            resource,
+        }
+    };
+    Plan {
+        format: plan::FORMAT,
+        workspace: WorkspaceId::new(7),
+        created_at: Timestamp::from_millis(0),
+        command: Command::Apply,
+        changes: Vec::new(),
+        unchanged: 0,
+        steps: steps.iter().map(step).collect(),
+        providers: BTreeMap::new(),
+        lookups: BTreeMap::new(),
+        outputs: BTreeMap::new(),
+        changed_outputs: Vec::new(),
+        basis: BTreeMap::new(),
+    }
+}
+
+fn policy(run: usize, on_failure: OnFailure) -> Policy {
+    Policy {
+        limits: Limits { run, providers: BTreeMap::new(), kinds: BTreeMap::from([("slow".into(), 1)]) },
+        on_failure,
+        seed: 7,
+    }
+}
+
+fn failure() -> Failure {
+    Failure { kind: ErrorKind::Unavailable, message: "no".into(), hint: None }
+}
+
+/// What a list of events makes a first run of a plan do, a line an event.
+fn trace(steps: &[&str], policy: Policy, events: &[Event]) -> String {
+    let plan = plan(steps);
+    let mut schedule = Schedule::new(&plan, |_| Status::Pending, policy);
+    let name = |step: &StepIndex| plan.steps[*step].resource.to_string();
+    let mut text = String::new();
+    for event in events {
+        let shown: Vec<_> = schedule.on(Duration::ZERO, event.clone()).iter().map(|action| show(action, &name)).collect();
+        writeln!(text, "{}", shown.join(", ")).unwrap();
+    }
+    text
+}
+
+fn show(action: &Action, name: &impl Fn(&StepIndex) -> String) -> String {
+    match action {
+        Action::AppendStarted(step, attempt) => format!("start {} {attempt}", name(step)),
+        Action::AppendSucceeded(step) => format!("done {}", name(step)),
+        Action::AppendWaiting(step) => format!("wait {}", name(step)),
+        Action::AppendFailed(step, _, None) => format!("fail {}", name(step)),
+        Action::AppendFailed(step, _, Some(_)) => format!("back off {}", name(step)),
+        Action::AppendSkipped(step, because) => format!("skip {} for {}", name(step), name(because)),
+        Action::AppendInDoubt(step, _) => format!("doubt {}", name(step)),
+        Action::Call(step, Call::Begin) => format!("call {}", name(step)),
+        Action::Call(step, call) => format!("{call:?} {}", name(step)).to_lowercase(),
+        Action::SetTimer(step, _) => format!("timer {}", name(step)),
+        Action::Finish(outcome) => format!("finish {outcome:?}").to_lowercase(),
+    }
+}
+
+fn check(steps: &[&str], policy: Policy, events: &[Event], expect: &str) {
+    let lines: Vec<_> = expect.trim().lines().map(str::trim).collect();
+    assert_eq!(trace(steps, policy, events).trim(), lines.join("\n"));
+}
+
+fn done(step: StepIndex) -> Event {
+    Event::Replied(step, Reply::Done)
+}
+
+fn failed(step: StepIndex, retry: Retry) -> Event {
+    Event::Replied(step, Reply::Failed(retry, failure()))
+}
+
+#[test]
+fn a_result_and_the_intents_that_follow_share_one_append() {
+    let events = [Event::Begin, Event::Appended, done(0), Event::Appended, done(1), Event::Appended];
+    check(
+        &["a", "b < a"],
+        policy(4, OnFailure::Stop),
+        &events,
+        "
+        start a 1
+        call a
+        done a, start b 1
+        call b
+        done b, finish completed
+        ",
+    );
+}
+
+#[test]
+fn the_longest_way_to_the_end_goes_first() {
+    check(
+        &["a", "b", "c < b", "d < c"],
+        policy(1, OnFailure::Stop),
+        &[Event::Begin, Event::Appended, done(1)],
+        "
+        start b 1
+        call b
+        done b, start c 1
+        ",
+    );
+}
+
+#[test]
+fn a_kind_with_a_limit_leaves_the_other_slots_to_others() {
+    check(
+        &["x1", "x2", "a"],
+        policy(4, OnFailure::Stop),
+        &[Event::Begin, Event::Appended, done(0)],
+        "
+        start x1 1, start a 1
+        call x1, call a
+        done x1, start x2 1
+        ",
+    );
+}
+
+#[test]
+fn stop_finishes_what_runs_and_begins_nothing() {
+    check(
+        &["a", "b", "c < a", "d"],
+        policy(2, OnFailure::Stop),
+        &[Event::Begin, Event::Appended, failed(0, Retry::Never), done(1)],
+        "
+        start a 1, start b 1
+        call a, call b
+        fail a, skip c for a
+        done b, finish failed
+        ",
+    );
+}
+
+#[test]
+fn continue_goes_on_with_what_does_not_need_the_failed_step() {
+    let events = [Event::Begin, Event::Appended, failed(0, Retry::Never), Event::Appended, done(2), Event::Appended, done(3)];
+    check(
+        &["a", "b < a", "c <~ a", "d"],
+        policy(1, OnFailure::Continue),
+        &events,
+        "
+        start a 1
+        call a
+        fail a, skip b for a, start c 1
+        call c
+        done c, start d 1
+        call d
+        done d, finish failed
+        ",
+    );
+}
+
+#[test]
+fn waiting_holds_no_slot_and_polls_again_when_its_time_comes() {
+    let events = [
+        Event::Begin,
+        Event::Appended,
+        Event::Replied(0, Reply::Wait(Duration::from_secs(1))),
+        Event::Appended,
+        Event::Timer(0),
+        Event::Appended,
+        done(1),
+        Event::Appended,
+        done(0),
+    ];
+    check(
+        &["a", "b"],
+        policy(1, OnFailure::Stop),
+        &events,
+        "
+        start a 1
+        call a
+        wait a, timer a, start b 1
+        call b
+
+
+        done b
+        continue a
+        done a, finish completed
+        ",
+    );
+}
+
+#[test]
+fn a_definite_failure_makes_another_attempt_and_an_unsure_one_looks_first() {
+    let events = [
+        Event::Begin,
+        Event::Appended,
+        failed(0, Retry::Later(None)),
+        Event::Timer(0),
+        Event::Appended,
+        failed(0, Retry::Unsure),
+        Event::Timer(0),
+        Event::Appended,
+        failed(0, Retry::Unsure),
+    ];
+    check(
+        &["a"],
+        policy(1, OnFailure::Stop),
+        &events,
+        "
+        start a 1
+        call a
+        back off a, timer a
+        start a 2
+        call a
+        timer a
+
+        recover a
+        doubt a, finish failed
+        ",
+    );
+}
+
+#[test]
+fn cancelling_drains() {
+    check(
+        &["a", "b < a"],
+        policy(1, OnFailure::Stop),
+        &[Event::Begin, Event::Appended, Event::Cancel, done(0)],
+        "
+        start a 1
+        call a
+
+        done a, finish cancelled
+        ",
+    );
+}
+
+#[test]
+fn a_run_taken_up_again_looks_at_what_was_open_and_begins_the_rest() {
+    let plan = plan(&["a", "b", "c < a", "d < c"]);
+    let status =
+        [Status::Succeeded, Status::Started { attempt: 1 }, Status::Failed { attempt: 3, object: None }, Status::Skipped];
+    let mut schedule = Schedule::new(&plan, |index| status[index].clone(), policy(4, OnFailure::Stop));
+    let name = |step: &StepIndex| plan.steps[*step].resource.to_string();
+    let mut on =
+        |event| schedule.on(Duration::ZERO, event).iter().map(|action| show(action, &name)).collect::<Vec<_>>().join(", ");
+    assert_eq!(on(Event::Begin), "start c 4");
+    assert_eq!(on(Event::Appended), "recover b, call c");
+}
+
+/// A small random source, so that a seed is all there is to a case.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % bound
+    }
+}
+
+fn random_plan(dice: &mut Dice) -> Plan {
+    let names: Vec<String> =
+        (0..=dice.below(30)).map(|index| format!("{}{index}", if dice.below(4) == 0 { 'x' } else { 'r' })).collect();
+    let mut steps = Vec::new();
+    for (index, name) in names.iter().enumerate() {
+        let chosen: BTreeSet<_> = (0..dice.below(3).min(index)).map(|_| names[dice.below(index)].clone()).collect();
+        let arrow = if dice.below(4) == 0 { "<~" } else { "<" };
+        let on: Vec<_> = chosen.into_iter().collect();
+        steps.push(if on.is_empty() { name.clone() } else { format!("{name} {arrow} {}", on.join(" ")) });
+    }
+    plan(&steps.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn random_reply(dice: &mut Dice) -> Reply {
+    match dice.below(12) {
+        0 => Reply::Wait(Duration::from_millis(5)),
+        1 => Reply::Failed(Retry::Never, failure()),
+        2 => Reply::Failed(Retry::Later(None), failure()),
+        3 => Reply::Failed(Retry::Unsure, failure()),
+        _ => Reply::Done,
+    }
+}
+
+/// Runs a random plan to its end and checks every action against the rules.
+#[expect(clippy::too_many_lines, reason = "one loop that checks every rule at every action")]
+fn simulate(seed: u64) {
+    let mut dice = Dice(seed);
+    let plan = random_plan(&mut dice);
+    let on_failure = if dice.below(2) == 0 { OnFailure::Stop } else { OnFailure::Continue };
+    let limit = 1 + dice.below(4);
+    let mut schedule = Schedule::new(&plan, |_| Status::Pending, policy(limit, on_failure));
+    let index: BTreeMap<_, _> = plan.steps.iter().enumerate().map(|(index, step)| (&step.id, index)).collect();
+    let (mut durable, mut recorded, mut ended) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+    let (mut running, mut timers, mut outcome) = (BTreeSet::new(), Vec::new(), None);
+    let mut events = vec![Event::Begin];
+    for turn in 0.. {
+        assert!(turn < 10_000, "seed {seed}: the run does not end");
+        let Some(event) = events.pop() else { break };
+        if event == Event::Appended {
+            durable.extend(recorded.drain(..));
+        }
+        for action in schedule.on(Duration::from_millis(turn), event.clone()) {
+            match action {
+                Action::AppendSucceeded(step) => {
+                    recorded.push(step);
+                    ended.insert(step);
+                }
+                Action::AppendFailed(step, _, None) | Action::AppendSkipped(step, _) | Action::AppendInDoubt(step, _) => {
+                    assert!(ended.insert(step), "seed {seed}: step {step} ended twice");
+                }
+                Action::Call(step, _) => {
+                    assert!(running.insert(step), "seed {seed}: step {step} is called twice at once");
+                    let needed = plan.steps[step].requires.iter().map(|on| index[on]);
+                    assert!(
+                        needed.clone().all(|on| durable.contains(&on)),
+                        "seed {seed}: step {step} began before a result was durable"
+                    );
+                }
+                Action::SetTimer(step, _) => timers.push(step),
+                Action::Finish(how) => assert!(outcome.replace(how).is_none(), "seed {seed}: the run ends twice"),
+                _ => {}
+            }
+        }
+        assert!(running.len() <= limit, "seed {seed}: more than {limit} calls");
+        if event != Event::Appended {
+            events.push(Event::Appended);
+        } else if outcome.is_none() && !(running.is_empty() && timers.is_empty()) {
+            let due = dice.below(running.len() + timers.len());
+            events.push(match running.iter().nth(due).copied() {
+                Some(step) => {
+                    running.remove(&step);
+                    Event::Replied(step, random_reply(&mut dice))
+                }
+                None => Event::Timer(timers.swap_remove(due - running.len())),
+            });
+        }
+    }
+    let outcome = outcome.unwrap_or_else(|| panic!("seed {seed}: the run stands still"));
+    assert_eq!(outcome == Outcome::Completed, durable.len() == plan.steps.len(), "seed {seed}");
+    if on_failure == OnFailure::Continue {
+        assert_eq!(ended.len(), plan.steps.len(), "seed {seed}: a step neither ended nor was skipped");
+    }
+}
+
+#[test]
+fn every_random_run_ends_within_the_rules() {
+    (0..3_000).for_each(simulate);
+}

@@ -73,24 +73,20 @@ impl Checker<'_> {
         }
         for (name, field) in fields {
             if !map.contains_key(name.as_str()) {
-                self.absent(name, field, node, path, &mut map);
+                let value = self.absent(name, field, node, path);
+                map.extend(value.map(|value| (name.as_str().into(), value)));
             }
         }
         Value::Map(Arc::new(map))
     }
 
-    fn absent(&mut self, name: &str, field: &Field, parent: &Node, path: &str, map: &mut Map) {
-        if let Some(default) = &field.default {
-            map.insert(name.into(), default.clone());
-        } else if field.presence == Presence::Required && parent.field(name).is_none_or(|node| node.value == NodeValue::default())
-        {
-            self.report(
-                parent.origin.clone(),
-                format!("{path}.{name}"),
-                format!("is required ({})", field.kind),
-                Some(field.summary.clone()),
-            );
+    /// The default of a field that is not given; a report where it must be.
+    fn absent(&mut self, name: &str, field: &Field, parent: &Node, path: &str) -> Option<Value> {
+        if field.default.is_none() && field.presence == Presence::Required {
+            let (place, message) = (format!("{path}.{name}"), format!("is required ({})", field.kind));
+            self.report(parent.origin.clone(), place, message, Some(field.summary.clone()));
         }
+        field.default.clone()
     }
 
     fn field(&mut self, field: &Field, node: &Node, path: &str) -> Value {

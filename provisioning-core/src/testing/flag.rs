@@ -1,0 +1,90 @@
+//! The task service of the fake cloud, and the way to its things.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::host::{Command, Facts, Host, Output};
+use crate::provider::Context;
+use crate::registry::Transport;
+use crate::schema::Schema;
+use crate::task::{Condition, TaskService};
+use crate::testing::FakeCloud;
+use crate::value::Value;
+
+pub(super) struct FlagService(pub(super) FakeCloud);
+
+#[async_trait]
+impl TaskService for FlagService {
+    fn schema(&self) -> Arc<Schema> {
+        Arc::new(Schema::parse(include_str!("flag.toml")).expect("the schema is valid"))
+    }
+
+    async fn check(&self, host: &dyn Host, inputs: &Value) -> Result<Condition> {
+        let name = host.facts().await?.host_name;
+        let look = || {
+            Ok(match self.0.flag(&name) {
+                None => Condition::Absent,
+                Some((value, raised)) if Some(&value) == inputs.field("value") => {
+                    Condition::InSync(Value::map([("raised", raised.into())]))
+                }
+                Some((value, _)) => {
+                    Condition::Differs(format!("the flag says {}", serde_json::to_string(&value).unwrap_or_default()))
+                }
+            })
+        };
+        self.0.call(format!("check flag on {name}"), look).await
+    }
+
+    async fn apply(&self, _: &Context, host: &dyn Host, inputs: &Value) -> Result<Value> {
+        let name = host.facts().await?.host_name;
+        let raise = || Ok(Value::map([("raised", self.0.set_flag(&name, inputs.field("value").cloned()).into())]));
+        self.0.call(format!("raise flag on {name}"), raise).await
+    }
+
+    async fn remove(&self, _: &Context, host: &dyn Host, _: &Value) -> Result<()> {
+        let name = host.facts().await?.host_name;
+        let lower = || {
+            self.0.set_flag(&name, None);
+            Ok(())
+        };
+        self.0.call(format!("lower flag on {name}"), lower).await
+    }
+}
+
+pub(super) struct CloudTransport;
+
+impl Transport for CloudTransport {
+    fn host(&self, connection: &Value) -> Result<Arc<dyn Host>> {
+        let name = connection.field("host").and_then(Value::as_str);
+        Ok(Arc::new(CloudHost(name.ok_or_else(|| Error::invalid("a fake connection has a `host`"))?.to_owned())))
+    }
+}
+
+/// A thing as a host: it can say its name and nothing else.
+struct CloudHost(String);
+
+fn unsupported<T>() -> Result<T> {
+    Err(Error::new(ErrorKind::Unsupported, "a thing of the fake cloud runs nothing"))
+}
+
+#[async_trait]
+impl Host for CloudHost {
+    async fn run(&self, _: &Command) -> Result<Output> {
+        unsupported()
+    }
+
+    async fn put(&self, _: &Path, _: &[u8], _: u32) -> Result<()> {
+        unsupported()
+    }
+
+    async fn get(&self, _: &Path) -> Result<Option<Vec<u8>>> {
+        unsupported()
+    }
+
+    async fn facts(&self) -> Result<Facts> {
+        Ok(Facts { host_name: self.0.clone(), ..Facts::default() })
+    }
+}
