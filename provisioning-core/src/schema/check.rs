@@ -91,7 +91,8 @@ impl Checker<'_> {
 
     fn field(&mut self, field: &Field, node: &Node, path: &str) -> Value {
         let value = self.typed(&field.kind, field, node, path);
-        if !field.one_of.is_empty() && !is_open(&value, self.references) && !field.one_of.contains(&value) {
+        let settled = value != Value::Null && !is_open(&value, self.references);
+        if !field.one_of.is_empty() && settled && !field.one_of.contains(&value) {
             let allowed: Vec<_> = field.one_of.iter().map(|item| format!("`{}`", display(item))).collect();
             let found = if field.sensitive { "the value".to_owned() } else { format!("`{}`", display(&value)) };
             self.report(node.origin.clone(), path.to_owned(), format!("{found} is not one of {}", allowed.join(", ")), None);

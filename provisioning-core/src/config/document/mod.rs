@@ -1,0 +1,202 @@
+//! A document into checked declarations: the sections, and what they have in common.
+//!
+//! The shape is the same for every format. Every problem is collected, so that one look at the answer is enough.
+//! Names that are only referred to (`depends_on`, references in strings) are linked by the planner.
+
+mod options;
+mod output;
+mod provider;
+mod resource;
+mod secret;
+mod service;
+mod template;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use self::options::Options;
+use super::Settings;
+use crate::error::{Diagnostic, Error, Origin, Result};
+use crate::name::{Kind, ProviderName, ResourceName, suggestion};
+use crate::registry::Registry;
+use crate::resource::{Declared, Desired, Role};
+use crate::value::{Node, NodeValue, Value};
+
+/// The sections of a document.
+const SECTIONS: [&str; 5] = ["providers", "resources", "lookups", "services", "outputs"];
+
+/// Reads a file that a document names by its path below the workspace.
+pub type ReadFile<'a> = dyn Fn(&str) -> Result<Arc<str>> + 'a;
+
+/// The declarations in a document that a program made; templates in it are an error, there being no files.
+///
+/// # Errors
+/// `Invalid`, with a diagnostic for every problem.
+pub fn desired(document: &Node, registry: &Registry, settings: &Settings) -> Result<Desired> {
+    desired_with_files(document, registry, settings, &|name| {
+        Err(Error::invalid(format!("the template `{name}` cannot be read: the document has no files"))
+            .with_hint("give the text itself, or load the document from a workspace"))
+    })
+}
+
+/// The declarations in a document; `files` reads the templates it names.
+///
+/// # Errors
+/// `Invalid`, with a diagnostic for every problem, in the order of their places.
+pub fn desired_with_files(document: &Node, registry: &Registry, settings: &Settings, files: &ReadFile<'_>) -> Result<Desired> {
+    let mut reader = Reader {
+        registry,
+        settings,
+        files,
+        options: Options::new(),
+        providers: BTreeMap::new(),
+        taken: BTreeMap::new(),
+        desired: Desired::default(),
+        problems: Vec::new(),
+    };
+    reader.document(document);
+    let mut problems = reader.problems;
+    problems.sort_by(|a, b| (a.origin.is_none(), &a.origin).cmp(&(b.origin.is_none(), &b.origin)));
+    Error::from_diagnostics(problems).map_or(Ok(reader.desired), Err)
+}
+
+struct Reader<'a> {
+    registry: &'a Registry,
+    settings: &'a Settings,
+    files: &'a ReadFile<'a>,
+    options: Options,
+    /// The declared aliases and their types; `None` for one that is itself wrong.
+    providers: BTreeMap<ProviderName, Option<Kind>>,
+    /// The names of resources, lookups and services: what each is, and where.
+    taken: BTreeMap<String, (&'static str, Option<Origin>)>,
+    desired: Desired,
+    problems: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    fn document(&mut self, document: &Node) {
+        let NodeValue::Map(entries) = &document.value else {
+            return self.expected("a map of sections", document, "");
+        };
+        for (key, node) in entries.iter().filter(|(key, _)| !SECTIONS.contains(&key.as_ref())) {
+            let problem = Diagnostic::new(node.origin.clone(), key.as_ref(), "is not a section");
+            self.report(problem, suggestion(key, SECTIONS));
+        }
+        self.section(document, "providers", Self::provider);
+        self.section(document, "resources", Self::resource);
+        self.section(document, "lookups", Self::lookup);
+        self.section(document, "services", Self::service);
+        self.section(document, "outputs", Self::output);
+        self.hosts();
+    }
+
+    fn section(&mut self, document: &Node, name: &str, mut read: impl FnMut(&mut Self, &str, &Node)) {
+        match document.field(name) {
+            None | Some(Node { value: NodeValue::Leaf(Value::Null), .. }) => {}
+            Some(Node { value: NodeValue::Map(entries), .. }) => {
+                for (key, node) in entries {
+                    read(self, key, node);
+                }
+            }
+            Some(other) => self.expected("a map by name", other, name),
+        }
+    }
+
+    /// The parsed name of a resource, lookup or service; `None`, with a problem, when it cannot be had.
+    fn claim(&mut self, name: &str, what: &'static str, node: &Node, path: &str) -> Option<ResourceName> {
+        let parsed = match ResourceName::parse(name) {
+            Ok(_) if name.contains('@') => {
+                Err(Error::invalid(format!("`{name}` is not a name: `@` stands between a service and its host")))
+            }
+            other => other,
+        };
+        let name = match parsed {
+            Ok(name) => name,
+            Err(error) => {
+                self.problems.push(Diagnostic::new(node.origin.clone(), path, error.to_string()));
+                return None;
+            }
+        };
+        if let Some((other, place)) = self.taken.get(name.as_str()) {
+            let place = place.as_ref().map_or_else(String::new, |place| format!(" at {place}"));
+            let problem = Diagnostic::new(node.origin.clone(), path, format!("the name is taken by the {other}{place}"));
+            self.report(
+                problem,
+                Some("resources, lookups and services share their names: `${name.output}` must mean one".into()),
+            );
+            return None;
+        }
+        self.taken.insert(name.to_string(), (what, node.origin.clone()));
+        Some(name)
+    }
+
+    /// The entry of a declaration that names a kind, a type or a service.
+    fn word(&mut self, node: &Node, key: &str, path: &str) -> Option<(Kind, Option<Origin>)> {
+        let path = format!("{path}.{key}");
+        match node.field(key) {
+            None => self.problems.push(Diagnostic::new(node.origin.clone(), path, "is required (string)")),
+            Some(Node { value: NodeValue::Leaf(Value::String(text)), origin }) => match Kind::parse(text) {
+                Ok(kind) => return Some((kind, origin.clone())),
+                Err(error) => self.problems.push(Diagnostic::new(origin.clone(), path, error.to_string())),
+            },
+            Some(other) => self.expected("a string", other, &path),
+        }
+        None
+    }
+
+    /// Every service runs on a resource or a lookup that is declared.
+    fn hosts(&mut self) {
+        let hosts: Vec<&str> =
+            self.taken.iter().filter(|(_, (what, _))| *what != "service").map(|(name, _)| name.as_str()).collect();
+        let mut unknown = Vec::new();
+        for Declared { name, role, origin, .. } in self.desired.resources.values() {
+            if let Role::Service { host } = role
+                && !hosts.contains(&host.as_str())
+            {
+                let message = format!("there is no resource `{host}` to run on");
+                let problem = Diagnostic::new(origin.clone(), format!("services.{}.on", name.base()), message);
+                unknown.push((problem, suggestion(host.as_str(), hosts.iter().copied())));
+            }
+        }
+        for (problem, hint) in unknown {
+            self.report(problem, hint);
+        }
+    }
+
+    fn expected(&mut self, what: &str, node: &Node, path: &str) {
+        let found = match node.type_name() {
+            "integer" => "an integer",
+            "null" => "nothing",
+            "map" => "a map",
+            "list" => "a list",
+            "bool" => "a bool",
+            "string" => "a string",
+            _ => "something else",
+        };
+        let message = format!("expected {what}, found {found}");
+        self.problems.push(Diagnostic::new(node.origin.clone(), path, message));
+    }
+
+    fn report(&mut self, problem: Diagnostic, hint: Option<String>) {
+        self.problems.push(Diagnostic { hint, ..problem });
+    }
+
+    fn fail(&mut self, origin: Option<Origin>, path: &str, error: &Error) {
+        self.report(Diagnostic::new(origin, path, error.to_string()), error.hint().map(str::to_owned));
+    }
+}
+
+/// The entries of a map that pass a test, as a map at the same place.
+fn part(node: &Node, test: impl Fn(&str) -> bool) -> Node {
+    let entries = match &node.value {
+        NodeValue::Map(entries) => entries.iter().filter(|(key, _)| test(key)).cloned().collect(),
+        _ => Vec::new(),
+    };
+    Node::new(NodeValue::Map(entries), node.origin.clone())
+}
+
+/// Where each entry of a map was written.
+fn origins(node: &Node) -> BTreeMap<String, Origin> {
+    let NodeValue::Map(entries) = &node.value else { return BTreeMap::new() };
+    entries.iter().filter_map(|(key, item)| Some((key.to_string(), item.origin.clone()?))).collect()
+}
