@@ -22,4 +22,5 @@ pub mod schedule;
 pub mod schema;
 pub mod store;
 pub mod task;
+pub mod testing;
 pub mod value;
