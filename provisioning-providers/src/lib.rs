@@ -1,1 +1,25 @@
+//! What ships with Provisioning: providers, task services and host transports, one folder each.
+//!
+//! A provider's folder is compiled with the cargo feature of its name. Contracts stand in `provisioning_core`; nothing
+//! here is known to the engine by anything but the [`registry`].
+#![deny(missing_docs)]
 
+use std::path::Path;
+
+use provisioning_core::registry::Registry;
+
+#[cfg(feature = "local")]
+pub mod local;
+pub mod services;
+pub mod transport;
+
+/// Everything that ships; relative paths of the local provider start at `base`, the workspace's directory.
+pub fn registry(base: &Path) -> Registry {
+    let registry = Registry::default().with_service(services::command::Command::default());
+    #[cfg(feature = "local")]
+    let registry =
+        registry.with_provider(local::LocalFactory::new(base)).with_transport("local", transport::local::LocalTransport);
+    #[cfg(not(feature = "local"))]
+    let _ = base;
+    registry
+}

@@ -67,7 +67,9 @@ pub trait Provider: Send + Sync {
 ///   are compared with it to find drift.
 /// - `create`, `update` and `delete` may be called again with the same token, after a crash or a [`Reply::Wait`]: they
 ///   go on where they were and make nothing twice.
-/// - The external identity is reported with [`Context::identified`] as soon as it is known, before any waiting.
+/// - The external identity is reported with [`Context::identified`] as soon as it is known, before any waiting; a call
+///   that waits for nothing reports it by returning [`Reply::Done`].
+/// - An identity is reported only once the object is certainly this call's own.
 /// - A call may be cancelled at any await by dropping it.
 /// - An error says with [`Retry`](crate::error::Retry) whether it had an effect.
 #[async_trait]
@@ -81,6 +83,8 @@ pub trait ResourceKind: Send + Sync + 'static {
     fn schema(&self) -> Schema;
 
     /// Reads objects by identity, one answer per identity in the same order; `None` for one that is gone.
+    ///
+    /// - Never called for a kind whose schema says `existence = "stored"`: its state is the object.
     async fn read(&self, ids: &[String]) -> Result<Vec<Option<Self::State>>>;
 
     /// Searches for the object that a `create` with this token made; called after a crash, before calling again.

@@ -1,0 +1,214 @@
+//! Files and directories that appear whole or not at all, and the token on them that says which call made them.
+//!
+//! A thing is made under a draft name beside its place, finished, and then renamed. What a kind means by its fields is
+//! not known here.
+
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::path::{Path, PathBuf};
+
+use provisioning_core::error::{Error, ErrorKind, Result, Retry};
+use rustix::fs::{CWD, RenameFlags, XattrFlags};
+use rustix::io::Errno;
+
+use super::error::{at, from_io, no_parent};
+
+/// The largest file that is read, in bytes.
+const MAX_CONTENT: u64 = 64 << 20;
+/// How much of a name stands in the draft's name, in bytes; file systems allow 255 for the whole.
+const MAX_DRAFT_NAME: usize = 128;
+/// The extended attribute that holds the token of the call that made a thing.
+const TOKEN: &str = "user.provisioning.token";
+
+/// A file to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) content: &'a [u8],
+    pub(crate) mode: u32,
+    pub(crate) user: Option<u32>,
+    pub(crate) group: Option<u32>,
+}
+
+/// What becomes of a file that stands at the place already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Existing {
+    Refused,
+    Replaced,
+}
+
+/// Who made the thing at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Maker {
+    /// The call with the token.
+    Ours,
+    /// Somebody else.
+    Other,
+    /// The file system cannot tell: it has no extended attributes.
+    Unknown,
+}
+
+/// Runs blocking work off the async threads.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.unwrap_or_else(|error| Err(Error::bug(format!("file work ended early: {error}")).with_retry(Retry::Unsure)))
+}
+
+/// Puts a file at its place, durably.
+pub(crate) fn put_file(path: &Path, token: &str, wanted: Wanted<'_>, existing: Existing) -> Result<()> {
+    let draft = draft(path, token);
+    remove_draft(&draft)?;
+    let done = write_draft(&draft, token, wanted)
+        .map_err(|error| in_parent(path, error))
+        .and_then(|()| publish(&draft, path, existing).map_err(at(path)));
+    if done.is_err() {
+        // The error that is returned matters more than a draft that stays.
+        let _ = fs::remove_file(&draft);
+    }
+    done?;
+    sync_parent(path)
+}
+
+/// Makes a directory at its place, durably; anything that stands there is refused.
+pub(crate) fn put_directory(path: &Path, token: &str, mode: u32) -> Result<()> {
+    let draft = draft(path, token);
+    remove_draft(&draft)?;
+    let done = make_draft(&draft, token, mode)
+        .map_err(|error| in_parent(path, error))
+        .and_then(|()| publish(&draft, path, Existing::Refused).map_err(at(path)));
+    if done.is_err() {
+        // As above.
+        let _ = fs::remove_dir(&draft);
+    }
+    done?;
+    sync_parent(path)
+}
+
+/// What putting came to: a place that the same call's own thing holds already counts as done.
+pub(crate) fn or_in_place(put: Result<()>, path: &Path, token: &str) -> Result<()> {
+    match put {
+        Err(error) if error.kind() == ErrorKind::Conflict && maker(path, token)? == Maker::Ours => Ok(()),
+        other => other,
+    }
+}
+
+/// Removes the draft that a call with the token left behind when it was cut short.
+pub(crate) fn discard_draft(path: &Path, token: &str) -> Result<()> {
+    remove_draft(&draft(path, token))
+}
+
+/// What stands at a path, symbolic links not followed.
+pub(crate) fn look(path: &Path) -> Result<Option<Metadata>> {
+    present(path, fs::symlink_metadata(path))
+}
+
+/// The content of the file that a path leads to.
+pub(crate) fn read(path: &Path) -> Result<Option<(Metadata, Vec<u8>)>> {
+    let Some(metadata) = present(path, fs::metadata(path))? else { return Ok(None) };
+    if !metadata.is_file() {
+        return Err(Error::new(ErrorKind::Conflict, format!("`{}` is not a regular file", path.display())));
+    }
+    let mut content = Vec::new();
+    let opened = File::open(path).and_then(|file| file.take(MAX_CONTENT + 1).read_to_end(&mut content));
+    if present(path, opened)?.is_none() {
+        return Ok(None);
+    }
+    if content.len() as u64 > MAX_CONTENT {
+        let message = format!("`{}` is larger than {} MiB", path.display(), MAX_CONTENT >> 20);
+        return Err(Error::new(ErrorKind::Limited, message).with_hint("files of that size are not managed by content"));
+    }
+    Ok(Some((metadata, content)))
+}
+
+/// Who made the thing at a path.
+pub(crate) fn maker(path: &Path, token: &str) -> Result<Maker> {
+    let mut value = [0_u8; 64];
+    match rustix::fs::lgetxattr(path, TOKEN, &mut value) {
+        Ok(length) if &value[..length] == token.as_bytes() => Ok(Maker::Ours),
+        Ok(_) | Err(Errno::NODATA | Errno::RANGE | Errno::NOENT | Errno::NOTDIR) => Ok(Maker::Other),
+        Err(Errno::NOTSUP | Errno::NOSYS) => Ok(Maker::Unknown),
+        Err(error) => Err(from_io(path, error.into())),
+    }
+}
+
+/// Makes durable that an entry came, changed or went.
+pub(crate) fn sync_parent(path: &Path) -> Result<()> {
+    let parent = path.parent().unwrap_or(path);
+    let synced = File::open(parent).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| from_io(parent, error).with_retry(Retry::Unsure))
+}
+
+/// The draft's name, which only the same call makes again.
+fn draft(path: &Path, token: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().as_bytes();
+    let name = String::from_utf8_lossy(&name[..name.len().min(MAX_DRAFT_NAME)]).replace(char::REPLACEMENT_CHARACTER, "_");
+    path.with_file_name(format!(".{name}.{token}.tmp"))
+}
+
+fn remove_draft(draft: &Path) -> Result<()> {
+    match look(draft)? {
+        Some(metadata) if metadata.is_dir() => fs::remove_dir(draft).map_err(at(draft)),
+        Some(_) => fs::remove_file(draft).map_err(at(draft)),
+        None => Ok(()),
+    }
+}
+
+/// The attribute comes before the mode, which may forbid its own user to write; the owner as well, since changing it
+/// clears bits of the mode.
+fn write_draft(draft: &Path, token: &str, wanted: Wanted<'_>) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    file.write_all(wanted.content)?;
+    sign(draft, token)?;
+    if wanted.user.is_some() || wanted.group.is_some() {
+        fchown(&file, wanted.user, wanted.group)?;
+    }
+    file.set_permissions(Permissions::from_mode(wanted.mode))?;
+    file.sync_all()
+}
+
+fn make_draft(draft: &Path, token: &str, mode: u32) -> io::Result<()> {
+    DirBuilder::new().create(draft)?;
+    sign(draft, token)?;
+    fs::set_permissions(draft, Permissions::from_mode(mode))
+}
+
+fn sign(draft: &Path, token: &str) -> io::Result<()> {
+    match rustix::fs::lsetxattr(draft, TOKEN, token.as_bytes(), XattrFlags::empty()) {
+        Err(Errno::NOTSUP | Errno::NOSYS) => Ok(()),
+        other => other.map_err(io::Error::from),
+    }
+}
+
+fn publish(draft: &Path, path: &Path, existing: Existing) -> io::Result<()> {
+    if existing == Existing::Replaced {
+        return fs::rename(draft, path);
+    }
+    match rustix::fs::renameat_with(CWD, draft, CWD, path, RenameFlags::NOREPLACE) {
+        // The file system cannot rename like that: claim the place first, in a way that fails when it is taken.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if draft.is_dir() => {
+            fs::create_dir(path)?;
+            fs::rename(draft, path)
+        }
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+            fs::hard_link(draft, path)?;
+            fs::remove_file(draft)
+        }
+        other => other.map_err(io::Error::from),
+    }
+}
+
+fn in_parent(path: &Path, error: io::Error) -> Error {
+    match error.kind() {
+        io::ErrorKind::NotFound => no_parent(path).with_source(error),
+        _ => from_io(path, error),
+    }
+}
+
+fn present<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(from_io(path, error)),
+    }
+}
