@@ -103,7 +103,10 @@ pub trait Log: Send + Sync {
     /// Appends records and writes their rows, all or nothing; durable when it returns.
     ///
     /// - `Conflict` when the lease is not the present one: nothing was appended.
+    /// - `Limited` for a record or a row of more than [`MAX_RECORD_BYTES`], `Bug` for one that holds a secret and for a
+    ///   record of a run that has not begun: nothing was appended.
     /// - Each entry's hash covers the entry before.
+    /// - A caller that stops waiting takes nothing back: the records may be there.
     async fn append(&self, lease: &Lease, drafts: Vec<Draft>) -> Result<Vec<Arc<Entry>>>;
 
     /// Reads entries in order.

@@ -1,12 +1,12 @@
 //! The file: where it may lie, who may read it, whether it is a store, and of which format.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind as Io};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
 use super::Opening;
 use super::failure::explain;
@@ -28,22 +28,16 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// Opens the file for writing and makes sure that it is a store.
 pub(super) fn open(path: &Path, opening: Opening<'_>) -> Result<(Connection, Identity)> {
-    if let Opening::OrCreate(_) = opening {
-        create(path).map_err(|error| unusable(path, error))?;
-    } else if !path.try_exists().map_err(|error| unusable(path, error))? {
-        return Err(missing(path));
+    if !path.try_exists().map_err(|error| unusable(path, error))? {
+        match opening {
+            Opening::Existing => return Err(missing(path)),
+            Opening::OrCreate(ids) => create(path, &Identity::fresh(ids))?,
+        }
     }
     refuse_network(path)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    match (check(&connection, path)?, opening) {
-        (true, Opening::Existing) => return Err(missing(path)),
-        (true, Opening::OrCreate(ids)) => {
-            fs::set_permissions(path, Permissions::from_mode(MODE)).map_err(|error| unusable(path, error))?;
-            prepare(&connection)?;
-            fill(&mut connection, path, &Identity::fresh(ids))?;
-        }
-        (false, _) => prepare(&connection)?,
-    }
+    check(&mut connection, path)?;
+    prepare(&connection)?;
     let identity = Tables(&connection).identity()?;
     Ok((connection, identity))
 }
@@ -59,34 +53,56 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection> {
     Ok(connection)
 }
 
-/// Makes an empty file that only its owner can read, and its directory; a file that is there is not touched.
+/// Makes a store under another name and then gives it its own: nobody ever sees half of one.
 ///
-/// Opening and closing a file that is a database elsewhere in this process would drop that one's locks.
-fn create(path: &Path) -> io::Result<()> {
-    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty())
-        && !directory.try_exists()?
-    {
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        if let Some(above) = directory.parent().filter(|above| !above.as_os_str().is_empty()) {
-            File::open(above)?.sync_all()?;
-        }
-    }
-    match OpenOptions::new().write(true).create_new(true).mode(MODE).open(path) {
-        Err(error) if error.kind() != Io::AlreadyExists => Err(error),
+/// Another process may be faster; its store stays.
+fn create(path: &Path, identity: &Identity) -> Result<()> {
+    let directory = directory(path).map_err(|error| unusable(path, error))?;
+    refuse_network(directory)?;
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}", identity.workspace));
+    let draft = PathBuf::from(draft);
+    let made = fill(&draft, identity).and_then(|()| match fs::hard_link(&draft, path) {
+        Err(error) if error.kind() != Io::AlreadyExists => Err(unusable(path, error)),
         _ => Ok(()),
-    }
+    });
+    let removed = fs::remove_file(&draft).and_then(|()| File::open(directory)?.sync_all());
+    made.and(removed.map_err(|error| unusable(path, error)))
 }
 
-/// Looks whether the file is a store of a known format, before anything is written to it; says whether it is empty.
-fn check(connection: &Connection, path: &Path) -> Result<bool> {
-    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let application = number("application_id").map_err(|error| not_a_store(path, error))?;
-    let format = number("user_version").map_err(|error| not_a_store(path, error))?;
-    let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
-    let tables = tables.map_err(|error| not_a_store(path, error))?;
-    if application == 0 && format == 0 && tables == 0 {
-        return Ok(true);
+/// The directory of a path, made for its owner alone where it is missing.
+fn directory(path: &Path) -> io::Result<&Path> {
+    let named = |path: &'_ Path| !path.as_os_str().is_empty();
+    let directory = path.parent().filter(|parent| named(parent)).unwrap_or(Path::new("."));
+    if !directory.try_exists()? {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let above = directory.parent().filter(|parent| named(parent)).unwrap_or(Path::new("."));
+        File::open(above)?.sync_all()?;
     }
+    Ok(directory)
+}
+
+/// Makes the tables in a new file; the files that come to stand beside it get its mode.
+fn fill(path: &Path, identity: &Identity) -> Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path);
+    drop(file.map_err(|error| unusable(path, error))?);
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    prepare(&connection)?;
+    let transaction = connection.transaction().map_err(explain)?;
+    transaction.execute_batch(include_str!("schema.sql")).map_err(explain)?;
+    Tables(&transaction).put_identity(identity)?;
+    transaction.pragma_update(None, "application_id", APPLICATION).map_err(explain)?;
+    transaction.pragma_update(None, "user_version", FORMAT).map_err(explain)?;
+    transaction.commit().map_err(explain)?;
+    connection.close().map_err(|(_, error)| explain(error))
+}
+
+/// Looks whether the file is a store of a known format, at one moment and before anything is written to it.
+fn check(connection: &mut Connection, path: &Path) -> Result<()> {
+    let not_a_store = |error| not_a_store(path, error);
+    let moment = connection.transaction().map_err(not_a_store)?;
+    let number = |pragma| moment.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let (application, format) = (number("application_id").map_err(not_a_store)?, number("user_version").map_err(not_a_store)?);
     if application != APPLICATION || format < 1 {
         let message = format!("`{}` is a database of another program", path.display());
         return Err(Error::new(ErrorKind::Corrupt, message).with_hint("choose another path for the store"));
@@ -95,7 +111,7 @@ fn check(connection: &Connection, path: &Path) -> Result<bool> {
         let message = format!("`{}` has format {format}, this version reads up to {FORMAT}", path.display());
         return Err(Error::new(ErrorKind::Unsupported, message).with_hint("use the version that wrote it, or a newer one"));
     }
-    Ok(false)
+    Ok(())
 }
 
 fn prepare(connection: &Connection) -> Result<()> {
@@ -107,18 +123,6 @@ fn prepare(connection: &Connection) -> Result<()> {
     let settings = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON;
         PRAGMA journal_size_limit = 67108864;";
     connection.execute_batch(settings).map_err(explain)
-}
-
-/// Makes the tables, all or nothing; another process may have been faster.
-fn fill(connection: &mut Connection, path: &Path, identity: &Identity) -> Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
-    if check(&transaction, path)? {
-        transaction.execute_batch(include_str!("schema.sql")).map_err(explain)?;
-        Tables(&transaction).put_identity(identity)?;
-        transaction.pragma_update(None, "application_id", APPLICATION).map_err(explain)?;
-        transaction.pragma_update(None, "user_version", FORMAT).map_err(explain)?;
-    }
-    transaction.commit().map_err(explain)
 }
 
 /// Locks and shared memory do not work over a network; a store there would be damaged sooner or later.

@@ -97,11 +97,9 @@ fn refuses_to_open_what_is_not_there() {
     assert_eq!(error.to_string(), format!("there is no store at `{}`", path.display()));
     assert!(error.hint().is_some());
     assert!(!path.exists(), "looking makes nothing");
-    // What a process leaves that died right after it had made the file.
-    fs::write(&path, "").expect("written");
-    assert_eq!(refused(&path, Opening::Existing).kind(), ErrorKind::NotFound);
-    SqliteStore::open(&path, Opening::OrCreate(&System)).expect("made good");
-    assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
+    let unreachable = path.join("store.db");
+    fs::write(&path, "a file").expect("written");
+    assert_eq!(refused(&unreachable, Opening::OrCreate(&System)).kind(), ErrorKind::Invalid);
 }
 
 #[test]
@@ -129,6 +127,8 @@ fn refuses_what_is_not_a_store_and_leaves_it_alone() {
     let other = directory.path().join("other.db");
     raw(&other).execute_batch("CREATE TABLE notes (text)").expect("made");
     let before = fs::read(&other).expect("there");
+    fs::write(directory.path().join("empty"), "").expect("written");
+    assert_eq!(refused(&directory.path().join("empty"), Opening::OrCreate(&System)).kind(), ErrorKind::Corrupt);
     let error = refused(&other, Opening::OrCreate(&System));
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert_eq!(error.to_string(), format!("`{}` is a database of another program", other.display()));
@@ -146,6 +146,9 @@ fn is_made_once_by_several_openers() {
         threads.into_iter().map(|thread| thread.join().expect("no panic").expect("a store")).collect()
     });
     assert!(workspaces.iter().all(|workspace| *workspace == workspaces[0]), "{workspaces:?}");
+    let names = fs::read_dir(directory.path()).expect("there").map(|file| file.expect("there").file_name());
+    let drafts: Vec<_> = names.filter(|name| name.as_encoded_bytes().starts_with(b"store.db.")).collect();
+    assert!(drafts.is_empty(), "nothing is left of the slower ones: {drafts:?}");
 }
 
 #[tokio::test]
