@@ -20,7 +20,11 @@ pub struct Holder {
 impl Holder {
     /// This process.
     pub fn this_process() -> Self {
-        let pid = std::process::id();
+        Self::of(std::process::id())
+    }
+
+    /// A process of this machine.
+    pub(super) fn of(pid: u32) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         Self { host, boot: boot_id(), pid, started: start_of(pid).unwrap_or(0) }
     }

@@ -3,7 +3,15 @@
 //! [`MemoryStore`] keeps them for the life of a process, [`SqliteStore`] on disk. One transaction appends records and
 //! writes the rows they change; what the rows are is decided in [`journal`](crate::journal).
 
+mod chain;
 mod holder;
+mod memory;
+mod slot;
+mod sqlite;
+#[cfg(test)]
+mod tests;
+mod text;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +21,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 pub use holder::Holder;
+pub use memory::MemoryStore;
+pub use sqlite::{Opening, SqliteStore};
+pub use text::{MAX_PLAN_BYTES, MAX_RECORD_BYTES};
 
-use crate::clock::Timestamp;
+use crate::clock::{Ids, Timestamp};
 use crate::digest::{Digest, DigestKey};
 use crate::error::Result;
 use crate::journal::{RowChange, RunSummary};
@@ -39,6 +50,16 @@ pub struct Identity {
     pub workspace: WorkspaceId,
     /// The key of its secret digests.
     pub digest_key: DigestKey,
+}
+
+impl Identity {
+    /// A new identity from fresh random numbers.
+    pub fn fresh(ids: &dyn Ids) -> Self {
+        let mut key = [0; 32];
+        key[..16].copy_from_slice(&ids.random().to_le_bytes());
+        key[16..].copy_from_slice(&ids.random().to_le_bytes());
+        Self { workspace: WorkspaceId::new(ids.random()), digest_key: DigestKey::new(key) }
+    }
 }
 
 /// The right to append, held by one process at a time.
@@ -82,7 +103,10 @@ pub trait Log: Send + Sync {
     /// Appends records and writes their rows, all or nothing; durable when it returns.
     ///
     /// - `Conflict` when the lease is not the present one: nothing was appended.
+    /// - `Limited` for a record or a row of more than [`MAX_RECORD_BYTES`], `Bug` for one that holds a secret and for a
+    ///   record of a run that has not begun: nothing was appended.
     /// - Each entry's hash covers the entry before.
+    /// - A caller that stops waiting takes nothing back: the records may be there.
     async fn append(&self, lease: &Lease, drafts: Vec<Draft>) -> Result<Vec<Arc<Entry>>>;
 
     /// Reads entries in order.

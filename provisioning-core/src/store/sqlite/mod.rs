@@ -1,0 +1,181 @@
+//! The store on disk: one `SQLite` file per workspace, and the only folder that names `SQLite`.
+//!
+//! One thread writes, with group commit (`writer`); reads have their own connection and never wait for it. What is
+//! written is decided outside, in `chain` and `slot`.
+
+mod failure;
+mod file;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use self::tables::Tables;
+use self::writer::Writer;
+use super::chain::{self, Link};
+use super::slot::Slot;
+use super::text;
+use super::verify::{Source, verify};
+use super::{Draft, Holder, Identity, Lease, Leases, Log, Range, State, Verified};
+use crate::clock::{Ids, Timestamp};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::journal::RunSummary;
+use crate::name::ResourceName;
+use crate::plan::Plan;
+use crate::record::Entry;
+use crate::resource::StateRow;
+
+/// What opening does where there is no store yet.
+#[derive(Debug, Clone, Copy)]
+pub enum Opening<'a> {
+    /// It is an error.
+    Existing,
+    /// A store is made, with an identity from these numbers.
+    OrCreate(&'a dyn Ids),
+}
+
+/// A store in a file.
+pub struct SqliteStore {
+    path: PathBuf,
+    identity: Identity,
+    reader: Arc<Mutex<Connection>>,
+    writer: Writer,
+}
+
+impl SqliteStore {
+    /// Opens the store of a path; its directory and its file are made for the owner alone.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none and none is to be made, `Corrupt` when the file is something else, `Unsupported`
+    /// for a newer format and for a network file system, `Denied` when it cannot be written.
+    pub fn open(path: &Path, opening: Opening<'_>) -> Result<Self> {
+        let at = |error: Error| error.with_context("path", path.display().to_string());
+        let (connection, identity) = file::open(path, opening).map_err(at)?;
+        let reader = file::open_reader(path).map_err(at)?;
+        let writer = Writer::start(connection)?;
+        Ok(Self { path: path.to_owned(), identity, reader: Arc::new(Mutex::new(reader)), writer })
+    }
+
+    /// How many transactions were committed; fewer than calls where calls came together.
+    pub fn commits(&self) -> u64 {
+        self.writer.commits()
+    }
+
+    async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Tables<'_>) -> Result<T> + Send + 'static,
+    {
+        let reader = self.reader.clone();
+        blocking(move || work(&Tables(&reader.lock().unwrap_or_else(PoisonError::into_inner)))).await
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).field("identity", &self.identity).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Log for SqliteStore {
+    async fn append(&self, lease: &Lease, drafts: Vec<Draft>) -> Result<Vec<Arc<Entry>>> {
+        let (lease, workspace) = (lease.clone(), self.identity.workspace.clone());
+        let append = move |tables: &Tables<'_>| {
+            tables.slot()?.check(&lease)?;
+            let batch = chain::batch(tables.head(&workspace)?, drafts, |run| tables.run(run))?;
+            tables.put(&batch)?;
+            Ok(batch.entries)
+        };
+        self.writer.run(append).await
+    }
+
+    async fn entries(&self, range: Range) -> Result<Vec<Entry>> {
+        self.read(move |tables| tables.links(&range)?.iter().map(Link::entry).collect()).await
+    }
+
+    async fn runs(&self) -> Result<Vec<RunSummary>> {
+        self.read(|tables| Source::runs(tables)).await
+    }
+
+    async fn save_plan(&self, plan: &Plan) -> Result<Digest> {
+        let (hash, body) = text::write_plan(plan)?;
+        let save = move |tables: &Tables<'_>| tables.put_plan(&hash, &body).map(|()| hash);
+        self.writer.run(save).await
+    }
+
+    async fn plan(&self, hash: &Digest) -> Result<Plan> {
+        let hash = hash.clone();
+        self.read(move |tables| Source::plan(tables, &hash)).await
+    }
+}
+
+#[async_trait]
+impl State for SqliteStore {
+    fn identity(&self) -> Identity {
+        self.identity.clone()
+    }
+
+    async fn rows(&self) -> Result<BTreeMap<ResourceName, StateRow>> {
+        self.read(|tables| Source::rows(tables)).await
+    }
+
+    /// On a connection of its own: it may take long, and it sees one moment of the store.
+    async fn verify(&self) -> Result<Verified> {
+        let (path, workspace) = (self.path.clone(), self.identity.workspace.clone());
+        blocking(move || {
+            let mut connection = file::open_reader(&path)?;
+            let moment = connection.transaction().map_err(failure::explain)?;
+            verify(&workspace, &Tables(&moment))
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Leases for SqliteStore {
+    async fn acquire(&self, holder: &Holder, now: Timestamp, length: Duration) -> Result<Lease> {
+        let holder = holder.clone();
+        let acquire = move |tables: &Tables<'_>| take(tables, tables.slot()?.acquire(&holder, now, length)?);
+        self.writer.run(acquire).await
+    }
+
+    async fn renew(&self, lease: &Lease, now: Timestamp, length: Duration) -> Result<Lease> {
+        let lease = lease.clone();
+        let renew = move |tables: &Tables<'_>| take(tables, tables.slot()?.renew(&lease, now, length)?);
+        self.writer.run(renew).await
+    }
+
+    async fn release(&self, lease: &Lease) -> Result<()> {
+        let lease = lease.clone();
+        let release = move |tables: &Tables<'_>| match tables.slot()?.released(&lease) {
+            Some(free) => tables.put_slot(&free),
+            None => Ok(()),
+        };
+        self.writer.run(release).await
+    }
+
+    async fn holder(&self) -> Result<Option<Lease>> {
+        self.read(|tables| Ok(tables.slot()?.present)).await
+    }
+}
+
+fn take(tables: &Tables<'_>, lease: Lease) -> Result<Lease> {
+    tables.put_slot(&Slot::taken(lease.clone()))?;
+    Ok(lease)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.unwrap_or_else(|error| Err(Error::bug("reading the store was cut short").with_source(error)))
+}

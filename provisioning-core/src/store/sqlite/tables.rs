@@ -1,0 +1,203 @@
+//! The statements: one function for each thing that is read or written.
+//!
+//! What is written is decided in [`chain`](crate::store::chain) and [`slot`](crate::store::slot); the tables are made by
+//! `schema.sql`.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+
+use super::failure::explain;
+use crate::digest::{Digest, DigestKey};
+use crate::error::Result;
+use crate::journal::RunSummary;
+use crate::name::{ResourceName, RunId, WorkspaceId};
+use crate::plan::Plan;
+use crate::resource::StateRow;
+use crate::store::chain::{Batch, Head, Link, RunRow};
+use crate::store::slot::Slot;
+use crate::store::text::{self, RowText, corrupt};
+use crate::store::verify::Source;
+use crate::store::{Identity, Range};
+
+/// The tables behind a connection, inside whatever transaction it is in.
+pub(super) struct Tables<'c>(pub(super) &'c Connection);
+
+impl Tables<'_> {
+    /// Writes what the store was made with.
+    pub(super) fn put_identity(&self, identity: &Identity) -> Result<()> {
+        let values = params![identity.workspace.as_str(), identity.digest_key.as_bytes()];
+        self.write("INSERT INTO meta (workspace, digest_key) VALUES (?1, ?2)", values)
+    }
+
+    /// What the store was made with.
+    pub(super) fn identity(&self) -> Result<Identity> {
+        let found = self.one("SELECT workspace, digest_key FROM meta", params![], |row| {
+            Ok((row.get::<_, String>(0)?, row.get::<_, [u8; 32]>(1)?))
+        })?;
+        let (workspace, key) = found.ok_or_else(|| corrupt("the store does not say whose it is".to_owned()))?;
+        let workspace = WorkspaceId::parse(&workspace).map_err(|error| corrupt(error.to_string()))?;
+        Ok(Identity { workspace, digest_key: DigestKey::new(key) })
+    }
+
+    /// The end of the journal.
+    pub(super) fn head(&self, workspace: &WorkspaceId) -> Result<Head> {
+        let found = self.one("SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1", params![], |row| {
+            Ok(Head { seq: count(row, 0)?, hash: Digest::from(bytes(row, 1)?.as_str()) })
+        })?;
+        Ok(found.unwrap_or_else(|| Head::empty(workspace)))
+    }
+
+    /// Writes what an append made.
+    pub(super) fn put(&self, batch: &Batch) -> Result<()> {
+        for (id, run) in &batch.runs {
+            self.put_run(id, run)?;
+        }
+        for Link { seq, run, body, hash } in &batch.links {
+            let values = params![int(*seq), run, Text(body), hash.as_str()];
+            self.write("INSERT INTO records (seq, run, body, hash) VALUES (?1, ?2, ?3, ?4)", values)?;
+        }
+        for (name, row) in &batch.rows {
+            self.put_row(name, row.as_ref())?;
+        }
+        Ok(())
+    }
+
+    /// A run, where it has begun.
+    pub(super) fn run(&self, id: &RunId) -> Result<Option<RunRow>> {
+        let found = self.one("SELECT first, last, body FROM runs WHERE id = ?1", params![id.as_str()], |row| {
+            Ok((count(row, 0)?, count(row, 1)?, blob(row, 2)?))
+        })?;
+        found.map(|(first, last, body)| Ok(RunRow { first, last, summary: summary(&body)? })).transpose()
+    }
+
+    /// Keeps a plan, unless it is there.
+    pub(super) fn put_plan(&self, hash: &Digest, body: &[u8]) -> Result<()> {
+        let values = params![hash.as_str(), Text(body)];
+        self.write("INSERT INTO plans (hash, body) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING", values)
+    }
+
+    /// The lease as it is kept.
+    pub(super) fn slot(&self) -> Result<Slot> {
+        let found = self.one("SELECT epoch, body FROM lease WHERE id = 1", params![], |row| {
+            Ok((count(row, 0)?, row.get_ref(1)?.as_bytes_or_null()?.map(<[u8]>::to_vec)))
+        })?;
+        let (epoch, body) = found.ok_or_else(|| corrupt("the store has no place for the lease".to_owned()))?;
+        let present = body.map(|body| text::read(&body, || "the lease".to_owned())).transpose()?;
+        Ok(Slot { epoch, present })
+    }
+
+    /// Writes the lease.
+    pub(super) fn put_slot(&self, slot: &Slot) -> Result<()> {
+        let lease = slot.present.as_ref();
+        let body = lease.map(|lease| text::write(lease, text::MAX_RECORD_BYTES, || "the lease".to_owned())).transpose()?;
+        let values = params![int(slot.epoch), body.as_deref().map(Text)];
+        self.write("UPDATE lease SET epoch = ?1, body = ?2 WHERE id = 1", values)
+    }
+
+    fn put_run(&self, id: &RunId, run: &RunRow) -> Result<()> {
+        let body = text::write(&run.summary, text::MAX_RECORD_BYTES, || format!("the summary of run `{id}`"))?;
+        let values = params![id.as_str(), int(run.first), int(run.last), Text(&body)];
+        let sql = "INSERT INTO runs (id, first, last, body) VALUES (?1, ?2, ?3, ?4)
+            ON CONFLICT (id) DO UPDATE SET last = excluded.last, body = excluded.body";
+        self.write(sql, values)
+    }
+
+    fn put_row(&self, name: &ResourceName, row: Option<&RowText>) -> Result<()> {
+        let Some(row) = row else {
+            return self.write("DELETE FROM state WHERE name = ?1", params![name.as_str()]);
+        };
+        let sql = "INSERT INTO state (name, version, body) VALUES (?1, ?2, ?3)
+            ON CONFLICT (name) DO UPDATE SET version = excluded.version, body = excluded.body";
+        self.write(sql, params![name.as_str(), int(row.version), Text(&row.body)])
+    }
+
+    fn write(&self, sql: &str, values: &[&dyn ToSql]) -> Result<()> {
+        let mut statement = self.0.prepare_cached(sql).map_err(explain)?;
+        statement.execute(values).map_err(explain)?;
+        Ok(())
+    }
+
+    fn one<T>(&self, sql: &str, values: &[&dyn ToSql], read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>> {
+        let mut statement = self.0.prepare_cached(sql).map_err(explain)?;
+        statement.query_row(values, read).optional().map_err(explain)
+    }
+
+    fn all<T>(&self, sql: &str, values: &[&dyn ToSql], read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>> {
+        let mut statement = self.0.prepare_cached(sql).map_err(explain)?;
+        let rows = statement.query_map(values, read).map_err(explain)?;
+        rows.collect::<rusqlite::Result<_>>().map_err(explain)
+    }
+}
+
+impl Source for Tables<'_> {
+    fn links(&self, range: &Range) -> Result<Vec<Link>> {
+        let limit = if range.limit == 0 { -1 } else { i64::try_from(range.limit).unwrap_or(i64::MAX) };
+        let after = i64::try_from(range.after).unwrap_or(i64::MAX);
+        let link = |row: &Row<'_>| {
+            let hash = Digest::from(bytes(row, 3)?.as_str());
+            Ok(Link { seq: count(row, 0)?, run: bytes(row, 1)?, body: blob(row, 2)?, hash })
+        };
+        match &range.run {
+            None => {
+                let sql = "SELECT seq, run, body, hash FROM records WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+                self.all(sql, params![after, limit], link)
+            }
+            Some(run) => {
+                let sql = "SELECT seq, run, body, hash FROM records WHERE seq > ?1 AND run = ?3
+                    AND seq >= (SELECT first FROM runs WHERE id = ?3) AND seq <= (SELECT last FROM runs WHERE id = ?3)
+                    ORDER BY seq LIMIT ?2";
+                self.all(sql, params![after, limit, run.as_str()], link)
+            }
+        }
+    }
+
+    fn plan(&self, hash: &Digest) -> Result<Plan> {
+        let body = self.one("SELECT body FROM plans WHERE hash = ?1", params![hash.as_str()], |row| blob(row, 0))?;
+        text::read_plan(hash, body.as_deref())
+    }
+
+    fn rows(&self) -> Result<BTreeMap<ResourceName, StateRow>> {
+        let rows = self.all("SELECT name, version, body FROM state ORDER BY name", params![], |row| {
+            Ok((bytes(row, 0)?, RowText { version: count(row, 1)?, body: blob(row, 2)? }))
+        })?;
+        rows.iter().map(|(name, row)| row.parse(name)).collect()
+    }
+
+    fn runs(&self) -> Result<Vec<RunSummary>> {
+        let bodies = self.all("SELECT body FROM runs ORDER BY first", params![], |row| blob(row, 0))?;
+        bodies.iter().map(|body| summary(body)).collect()
+    }
+}
+
+fn summary(body: &[u8]) -> Result<RunSummary> {
+    text::read(body, || "the summary of a run".to_owned())
+}
+
+/// Bytes of JSON for a column of texts.
+struct Text<'a>(&'a [u8]);
+
+impl ToSql for Text<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(ValueRef::Text(self.0)))
+    }
+}
+
+/// A text as bytes: damage is reported by whoever parses it, with the name of what is damaged.
+fn blob(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<u8>> {
+    Ok(row.get_ref(column)?.as_bytes()?.to_vec())
+}
+
+fn bytes(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(String::from_utf8_lossy(row.get_ref(column)?.as_bytes()?).into_owned())
+}
+
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let number = row.get::<_, i64>(column)?;
+    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
+}
+
+fn int(count: u64) -> i64 {
+    i64::try_from(count).expect("no journal has 2^63 entries")
+}
