@@ -18,6 +18,7 @@ use crate::provider::AnyKind;
 use crate::record::Object;
 use crate::resource::{Desired, Role, StateRow};
 use crate::schema::Existence;
+use crate::task::Condition;
 
 /// What a read of one page of one kind found.
 type Page = Vec<(ResourceName, Option<Object>)>;
@@ -106,7 +107,12 @@ impl Eyes {
                 Need::Condition { name, connection, inputs } => {
                     let (host, service) = (self.tools.host(&connection)?, self.tools.service(&desired.resources[&name].kind)?);
                     let condition = within(engine.settings.timeout_seconds, service.check(host.as_ref(), &inputs)).await;
-                    let condition = condition.map_err(|error| error.with_context("service", name.as_str()))?;
+                    let condition = match condition.map_err(|error| error.with_context("service", name.as_str()))? {
+                        Condition::InSync(outputs) => {
+                            Condition::InSync(service.schema().persistable(&outputs, &engine.store.identity().digest_key))
+                        }
+                        other => other,
+                    };
                     engine.observer.observe(&Event::Transient(Transient::Refreshed { resource: name.clone() }));
                     seen.conditions.insert(name, condition);
                 }

@@ -8,6 +8,7 @@ use crate::plan::{Action, Step};
 use crate::provider::{AnyKind, Context, Found, Reply};
 use crate::record::Object;
 use crate::schedule::Call;
+use crate::schema::Existence;
 use crate::task::Condition;
 use crate::value::Value;
 
@@ -80,7 +81,7 @@ async fn create(kind: &dyn AnyKind, call: Call, mut context: Context, inputs: &V
 
 /// The object to change or delete: as planned, and read again after a crash.
 async fn present(kind: &dyn AnyKind, call: Call, prior: Object) -> Result<Option<Object>> {
-    if call != Call::Recover {
+    if call != Call::Recover || kind.schema().existence == Existence::Stored {
         return Ok(Some(prior));
     }
     Ok(kind.read(std::slice::from_ref(&prior.id)).await?.into_iter().next().flatten())

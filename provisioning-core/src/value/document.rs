@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 pub type Map = BTreeMap<Arc<str>, Value>;
 
 /// A value as the engine carries it: a JSON document, plus what only an engine knows.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub enum Value {
     /// Nothing.
     #[default]
@@ -168,6 +168,29 @@ impl Value {
             Self::Digest(_) => return Err(Error::bug("a value was needed of which only the digest is kept")),
             Self::Unknown => return Err(Error::bug("a value was needed that is not known yet")),
         })
+    }
+}
+
+/// A whole number is the same with and without a fraction of zero: formats and providers write it either way.
+impl PartialEq for Value {
+    #[expect(clippy::float_cmp, reason = "two values are equal when they were written alike")]
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) | (Self::Unknown, Self::Unknown) => true,
+            (Self::Bool(a), Self::Bool(b)) => a == b,
+            (Self::Integer(a), Self::Integer(b)) => a == b,
+            (Self::Float(a), Self::Float(b)) => a == b,
+            (Self::Integer(whole), Self::Float(number)) | (Self::Float(number), Self::Integer(whole)) => {
+                i32::try_from(*whole).is_ok_and(|whole| f64::from(whole) == *number)
+            }
+            (Self::String(a), Self::String(b)) => a == b,
+            (Self::List(a), Self::List(b)) => a == b,
+            (Self::Map(a), Self::Map(b)) => a == b,
+            (Self::Render(a), Self::Render(b)) => a == b,
+            (Self::Secret(a), Self::Secret(b)) => a == b,
+            (Self::Digest(a), Self::Digest(b)) => a == b,
+            _ => false,
+        }
     }
 }
 
