@@ -173,7 +173,6 @@ impl Value {
 
 /// A whole number is the same with and without a fraction of zero: formats and providers write it either way.
 impl PartialEq for Value {
-    #[expect(clippy::float_cmp, reason = "two values are equal when they were written alike")]
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null, Self::Null) | (Self::Unknown, Self::Unknown) => true,

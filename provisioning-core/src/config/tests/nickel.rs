@@ -60,6 +60,7 @@ fn values_become_the_data_they_stand_for() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn a_wrong_program_is_told_what_is_wrong_and_where() {
     let cases: &[(&str, &[&str])] = &[
         ("{\n  providers = \n}", &["main.ncl:3:1: unexpected token"]),
