@@ -15,7 +15,7 @@ use crate::console::Format;
 
 /// Declare infrastructure, see what would change, make it so; resume where it stopped.
 #[derive(Debug, Parser)]
-#[command(name = "provisioning", version, propagate_version = true, max_term_width = 110, after_long_help = crate::exit::help())]
+#[command(name = "provisioning", version, max_term_width = 110, after_long_help = crate::exit::help())]
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -48,7 +48,7 @@ pub(crate) enum Verb {
     Init {
         /// Where; made if missing
         #[arg(value_name = "DIR", default_value = ".")]
-        directory: PathBuf,
+        folder: PathBuf,
     },
     /// Check the declarations; no state is read and no provider is called
     Validate,
@@ -228,6 +228,13 @@ mod tests {
     #[test]
     fn the_grammar_holds_together() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_new_workspace_lies_below_the_directory_of_the_command() {
+        let arguments = Arguments::try_parse_from(["provisioning", "init", "shop", "-C", "/srv"]).expect("parses");
+        assert_eq!(arguments.global.directory, PathBuf::from("/srv"));
+        assert!(matches!(arguments.verb, Verb::Init { folder } if folder.as_os_str() == "shop"));
     }
 
     #[test]

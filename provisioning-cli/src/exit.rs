@@ -40,7 +40,7 @@ impl From<Error> for Problem {
 pub(crate) fn of(problem: &Problem) -> u8 {
     match problem {
         Problem::Usage { .. } => USAGE,
-        Problem::Engine(error) => of_kind(error.kind()).0,
+        Problem::Engine(error) => of_kind(error.kind()).code,
     }
 }
 
@@ -64,36 +64,51 @@ pub(crate) fn of_usage(error: &clap::Error) -> u8 {
     }
 }
 
-/// The exit code of a kind of error, and what to do where the error itself has no hint.
-pub(crate) fn of_kind(kind: ErrorKind) -> (u8, Option<&'static str>) {
-    match kind {
-        ErrorKind::Invalid => (65, None),
-        ErrorKind::NotFound => (66, None),
-        ErrorKind::Conflict => (67, Some("`provisioning status` shows who works on it; plan again when the state has moved")),
-        ErrorKind::Denied => (68, Some("look at the provider's credentials and at the permissions of the files")),
-        ErrorKind::Unavailable => (69, Some("nothing was lost: try again when the other side answers")),
-        ErrorKind::Bug => (70, Some("this is a defect of the engine or of a provider: please report it with what `-v` prints")),
-        ErrorKind::Unsupported => (71, None),
-        ErrorKind::Limited => (72, Some("raise the quota, or lower `--parallelism`")),
-        ErrorKind::Cancelled => (73, None),
-        ErrorKind::Corrupt => (74, Some("`provisioning verify` names the first damaged entry")),
-        ErrorKind::InDoubt => (75, Some("look whether the object exists, then `provisioning resume`")),
-    }
+/// What a kind of error is for a script and for a person.
+pub(crate) struct Meaning {
+    /// The exit code.
+    pub(crate) code: u8,
+    /// What it means, for the table of exit codes.
+    text: &'static str,
+    /// What to do where the error itself has no hint.
+    pub(crate) hint: Option<&'static str>,
+}
+
+/// What a kind of error means.
+pub(crate) fn of_kind(kind: ErrorKind) -> Meaning {
+    let (code, text, hint) = match kind {
+        ErrorKind::Invalid => (65, "the input is wrong", ""),
+        ErrorKind::NotFound => (66, "what was named does not exist", ""),
+        ErrorKind::Conflict => (67, "something else holds it, or it has changed", "`provisioning status` shows who works on it"),
+        ErrorKind::Denied => {
+            (68, "credentials or permissions are missing", "look at the credentials and at the files' permissions")
+        }
+        ErrorKind::Unavailable => (69, "the other side does not answer", "try again when it does: nothing was lost"),
+        ErrorKind::Bug => (70, "a defect of the engine or a provider", "please report it with what `-v` prints"),
+        ErrorKind::Unsupported => (71, "this provider, platform or version cannot do it", ""),
+        ErrorKind::Limited => (72, "a quota, a rate or a size is exceeded", "raise the limit, or lower `--parallelism`"),
+        ErrorKind::Cancelled => (73, "somebody said no, or stop", ""),
+        ErrorKind::Corrupt => (74, "stored data is damaged or too new", "`provisioning verify` names the first damaged entry"),
+        ErrorKind::InDoubt => {
+            (75, "nobody can tell whether it was done", "look whether the object exists, then `provisioning resume`")
+        }
+    };
+    Meaning { code, text, hint: (!hint.is_empty()).then_some(hint) }
 }
 
 /// The table of exit codes, for `--help`.
 pub(crate) fn help() -> String {
     let mut text = String::from("Exit codes:\n   0  done, or nothing to do\n   2  plan --detailed-exitcode: there are changes\n");
     text.push_str("  64  the command line is wrong\n");
-    let mut kinds = ErrorKind::ALL.map(|kind| (of_kind(kind).0, kind.as_str()));
-    kinds.sort_unstable();
-    for (code, kind) in kinds {
-        writeln!(text, "  {code}  {}", kind.replace('_', " ")).expect("writing to a string cannot fail");
+    let mut meanings = ErrorKind::ALL.map(of_kind);
+    meanings.sort_by_key(|meaning| meaning.code);
+    for Meaning { code, text: meaning, .. } in meanings {
+        writeln!(text, "  {code}  {meaning}").expect("writing to a string cannot fail");
     }
     text.push_str("  80  the run failed and can be resumed\n  81  the run was stopped and can be resumed\n");
     text.push_str("  82  a newer run took the run's place\n\n");
-    text.push_str("Data goes to standard output; progress, questions and errors go to standard error, errors as one JSON\n");
-    text.push_str("document with --json. NO_COLOR is obeyed.");
+    text.push_str("Data goes to standard output; progress, questions and errors go to standard error.\n");
+    text.push_str("With --json an error is { \"error\": { kind, message, hint, diagnostics } }. NO_COLOR is obeyed.");
     text
 }
 
@@ -103,7 +118,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_code_of_its_own() {
-        let table = ErrorKind::ALL.map(|kind| format!("{} {}", of_kind(kind).0, kind.as_str()));
+        let table = ErrorKind::ALL.map(|kind| format!("{} {}", of_kind(kind).code, kind.as_str()));
         let expect = "65 invalid, 66 not_found, 67 conflict, 68 denied, 71 unsupported, 72 limited, 69 unavailable, \
                       73 cancelled, 74 corrupt, 75 in_doubt, 70 bug";
         assert_eq!(table.join(", "), expect);
@@ -112,7 +127,8 @@ mod tests {
     #[test]
     fn no_code_is_one_that_means_something_else() {
         let outcomes = [Outcome::Failed, Outcome::Cancelled, Outcome::Superseded].map(of_outcome);
-        let mut codes: Vec<u8> = ErrorKind::ALL.map(|kind| of_kind(kind).0).into_iter().chain(outcomes).chain([USAGE]).collect();
+        let mut codes: Vec<u8> =
+            ErrorKind::ALL.map(|kind| of_kind(kind).code).into_iter().chain(outcomes).chain([USAGE]).collect();
         codes.sort_unstable();
         let count = codes.len();
         codes.dedup();
@@ -123,7 +139,7 @@ mod tests {
     #[test]
     fn help_lists_every_code() {
         let help = help();
-        for code in ErrorKind::ALL.map(|kind| of_kind(kind).0).into_iter().chain([0, 2, 64, 80, 81, 82]) {
+        for code in ErrorKind::ALL.map(|kind| of_kind(kind).code).into_iter().chain([0, 2, 64, 80, 81, 82]) {
             assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{code}  "))), "{code}\n{help}");
         }
     }

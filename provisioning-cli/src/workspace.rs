@@ -5,14 +5,18 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use provisioning_core::clock::System;
+use provisioning_core::config::Settings;
+use provisioning_core::digest::DigestKey;
 use provisioning_core::engine::Engine;
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::Observer;
-use provisioning_core::registry::Registry;
+use provisioning_core::name::WorkspaceId;
 use provisioning_core::resource::Desired;
+use provisioning_core::store::Identity;
 
 use crate::args::Pace;
-use joint::{SqliteStore, Workspace, load, open, registry};
+use joint::{Location, Opening, Workspace, fleeting, kept, registry};
 
 /// The file that makes a folder a workspace.
 pub(crate) const FILE: &str = "provisioning.toml";
@@ -25,27 +29,33 @@ pub(crate) struct Session {
     pub(crate) name: String,
 }
 
-/// Opens a workspace with what it declares.
+/// Opens a workspace with what it declares; its store is made where it has none.
 pub(crate) fn declared(directory: &Path, pace: &Pace, observer: Observer) -> Result<(Session, Desired)> {
     let root = root(directory)?;
     let registry = registry(&root);
-    let (session, desired) = join(load(&root, &registry)?, registry, pace, observer)?;
-    Ok((session, desired))
+    let Workspace { name, settings, store, desired, .. } = Workspace::load(&root, &registry)?;
+    let store = kept(&store, Opening::OrCreate(&System))?;
+    let engine = Engine::builder(registry, store).settings(paced(settings, pace)).observer(observer).build();
+    Ok((Session { engine, name }, desired))
 }
 
 /// Opens a workspace for its state and its runs alone: what it declares is not evaluated, and may be wrong.
 pub(crate) fn stored(directory: &Path, pace: &Pace, observer: Observer) -> Result<Session> {
     let root = root(directory)?;
-    Ok(join(open(&root)?, registry(&root), pace, observer)?.0)
+    let Location { name, settings, store, .. } = Location::open(&root)?;
+    let store = kept(&store, Opening::Existing)?;
+    let engine = Engine::builder(registry(&root), store).settings(paced(settings, pace)).observer(observer).build();
+    Ok(Session { engine, name })
 }
 
-fn join(workspace: Workspace, registry: Registry, pace: &Pace, observer: Observer) -> Result<(Session, Desired)> {
-    let store = SqliteStore::open(&workspace.store)?;
-    let mut settings = workspace.settings;
-    settings.limits.run = pace.parallelism.map_or(settings.limits.run, NonZeroUsize::get);
-    settings.on_failure = pace.on_failure.unwrap_or(settings.on_failure);
-    let engine = Engine::builder(registry, store).settings(settings).observer(observer).build();
-    Ok((Session { engine, name: workspace.name }, workspace.desired))
+/// Opens a workspace for what it declares alone: no store is read or made.
+pub(crate) fn unstored(directory: &Path) -> Result<(Engine, Desired)> {
+    let root = root(directory)?;
+    let registry = registry(&root);
+    let Workspace { settings, desired, .. } = Workspace::load(&root, &registry)?;
+    let nobody = Identity { workspace: WorkspaceId::new(0), digest_key: DigestKey::new([0; 32]) };
+    let engine = Engine::builder(registry, fleeting(nobody)?).settings(settings).build();
+    Ok((engine, desired))
 }
 
 /// The nearest folder, from a directory upwards, that is a workspace.
@@ -58,16 +68,29 @@ pub(crate) fn root(directory: &Path) -> Result<PathBuf> {
     })
 }
 
+fn paced(mut settings: Settings, pace: &Pace) -> Settings {
+    settings.limits.run = pace.parallelism.map_or(settings.limits.run, NonZeroUsize::get);
+    settings.on_failure = pace.on_failure.unwrap_or(settings.on_failure);
+    settings
+}
+
 /// Stands for the modules that are joined later.
 mod joint {
     use std::path::{Path, PathBuf};
     use std::sync::Arc;
 
+    use provisioning_core::clock::Ids;
     use provisioning_core::config::Settings;
     use provisioning_core::error::{Error, ErrorKind, Result};
     use provisioning_core::registry::Registry;
     use provisioning_core::resource::Desired;
-    use provisioning_core::store::Store;
+    use provisioning_core::store::{Identity, Store};
+
+    pub(super) struct Location {
+        pub(super) name: String,
+        pub(super) settings: Settings,
+        pub(super) store: PathBuf,
+    }
 
     pub(super) struct Workspace {
         pub(super) name: String,
@@ -76,26 +99,41 @@ mod joint {
         pub(super) desired: Desired,
     }
 
-    pub(super) struct SqliteStore;
+    #[derive(Clone, Copy)]
+    pub(super) enum Opening<'a> {
+        Existing,
+        OrCreate(&'a dyn Ids),
+    }
 
-    impl SqliteStore {
-        pub(super) fn open(path: &Path) -> Result<Arc<dyn Store>> {
-            Err(Error::new(ErrorKind::Unsupported, format!("`{}` cannot be opened yet", path.display())))
+    impl Location {
+        pub(super) fn open(_root: &Path) -> Result<Self> {
+            later()
         }
+    }
+
+    impl Workspace {
+        pub(super) fn load(_root: &Path, _registry: &Registry) -> Result<Self> {
+            later()
+        }
+    }
+
+    pub(super) fn kept(_path: &Path, opening: Opening<'_>) -> Result<Arc<dyn Store>> {
+        match opening {
+            Opening::OrCreate(ids) => drop(ids.random()),
+            Opening::Existing => {}
+        }
+        later()
+    }
+
+    pub(super) fn fleeting(_identity: Identity) -> Result<Arc<dyn Store>> {
+        later()
     }
 
     pub(super) fn registry(_base: &Path) -> Registry {
         Registry::default()
     }
 
-    pub(super) fn load(root: &Path, _registry: &Registry) -> Result<Workspace> {
-        open(root)
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "it stands for one that can fail")]
-    pub(super) fn open(root: &Path) -> Result<Workspace> {
-        let name = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let store = root.join(".provisioning/store.db");
-        Ok(Workspace { name, settings: Settings::shipped(), store, desired: Desired::default() })
+    fn later<T>() -> Result<T> {
+        Err(Error::new(ErrorKind::Unsupported, "workspaces cannot be opened yet"))
     }
 }

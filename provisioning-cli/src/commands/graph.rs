@@ -2,17 +2,14 @@
 
 use std::path::Path;
 
-use provisioning_core::event::Observer;
-
-use crate::args::Pace;
 use crate::console::{Console, print};
 use crate::exit::{DONE, Problem};
 use crate::render::graph::Drawing;
 use crate::workspace;
 
 pub(super) fn run(console: Console, directory: &Path, text: bool) -> Result<u8, Problem> {
-    let (session, desired) = workspace::declared(directory, &Pace::default(), Observer::default())?;
-    let graph = session.engine.validate(&desired)?;
+    let (engine, desired) = workspace::unstored(directory)?;
+    let graph = engine.validate(&desired)?;
     let kinds = desired.resources.iter().map(|(name, declared)| (name, &declared.kind)).collect();
     let drawing = Drawing { graph: &graph, kinds };
     match (console.is_json(), text) {

@@ -38,7 +38,7 @@ pub(super) async fn verify(console: Console, directory: &Path) -> Result<u8, Pro
     let head = verified.head.as_ref().map_or("none", Digest::short);
     let whole = || format!("Whole: {} entries, head {head}; replaying them gives the state.", verified.entries);
     console.show(&verified, || verified.problem.as_ref().map_or_else(whole, |problem| format!("Damaged: {problem}.")))?;
-    Ok(if verified.problem.is_some() { of_kind(ErrorKind::Corrupt).0 } else { DONE })
+    Ok(if verified.problem.is_some() { of_kind(ErrorKind::Corrupt).code } else { DONE })
 }
 
 pub(super) async fn events(console: Console, directory: &Path, run: Option<RunId>, follow: bool) -> Result<u8, Problem> {

@@ -24,7 +24,7 @@ use crate::workspace::{self, Session};
 pub(crate) async fn run(arguments: Arguments, console: Console) -> Result<u8, Problem> {
     let directory = arguments.global.directory.as_path();
     match arguments.verb {
-        Verb::Init { directory: inside } => init::run(console, &directory.join(inside)),
+        Verb::Init { folder } => init::run(console, &directory.join(folder)),
         Verb::Validate => validate(console, directory),
         Verb::Plan(arguments) => plan::run(console, directory, arguments).await,
         Verb::Apply(arguments) => run::apply(console, directory, arguments).await,
@@ -55,8 +55,8 @@ pub(crate) async fn run(arguments: Arguments, console: Console) -> Result<u8, Pr
 }
 
 fn validate(console: Console, directory: &Path) -> Result<u8, Problem> {
-    let (session, desired) = workspace::declared(directory, &Pace::default(), Observer::default())?;
-    session.engine.validate(&desired)?;
+    let (engine, desired) = workspace::unstored(directory)?;
+    engine.validate(&desired)?;
     let numbers = [desired.resources.len(), desired.providers.len(), desired.outputs.len()];
     let [resources, providers, outputs] = numbers;
     let document = serde_json::json!({ "valid": true, "resources": resources, "providers": providers, "outputs": outputs });

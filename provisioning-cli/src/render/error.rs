@@ -40,7 +40,7 @@ pub(super) fn advice(indent: &str, hint: &str) -> String {
 }
 
 fn hint(error: &Error) -> Option<&str> {
-    error.hint().or(of_kind(error.kind()).1)
+    error.hint().or(of_kind(error.kind()).hint)
 }
 
 fn engine(error: &Error, folder: &Path) -> String {
@@ -120,8 +120,7 @@ mod tests {
     fn causes_circumstances_and_advice_follow_the_message() {
         let source = std::io::Error::other("disk full");
         let error = Error::new(ErrorKind::Conflict, "cannot write").with_source(source).with_context("path", "/srv");
-        let expect = "error: cannot write: disk full\n  path: /srv\nhint: `provisioning status` shows who works on it; \
-                      plan again when the state has moved\n";
+        let expect = "error: cannot write: disk full\n  path: /srv\nhint: `provisioning status` shows who works on it\n";
         assert_eq!(plain(&problem(&error.into(), Path::new("/nowhere"))), expect);
     }
 

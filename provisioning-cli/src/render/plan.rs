@@ -1,12 +1,13 @@
 //! A plan as people read it: what happens to each resource, field by field, then the sum.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anstyle::Style;
 use provisioning_core::error::Origin;
 use provisioning_core::plan::{Action, ChangeKind, Command, Plan, ResourceChange};
 use provisioning_core::resource::{Cause, FieldChange};
-use provisioning_core::schema::UndoClass;
+use provisioning_core::schema::{Undo, UndoClass};
 use provisioning_core::value::Value;
 
 use super::value::{Part, difference, inline, parts};
@@ -72,29 +73,31 @@ fn is_routine(change: &ResourceChange) -> bool {
         change.change,
         ChangeKind::Create | ChangeKind::Delete | ChangeKind::Read | ChangeKind::Refresh | ChangeKind::Forget
     );
-    kind && change.reason.is_none() && change.undo.class == UndoClass::Reversible
+    kind && change.reason.is_none()
 }
 
-/// One paragraph of names for every change of one sort to one kind.
+/// One paragraph of names for all changes that are the same in everything but the name.
 fn write_names(text: &mut String, changes: &[&ResourceChange]) {
-    let mut sorts: Vec<_> = changes.iter().map(|change| (change.change, &change.kind)).collect();
-    sorts.sort();
-    sorts.dedup();
-    for (sort, kind) in sorts {
-        let names: Vec<_> =
-            changes.iter().filter(|change| (change.change, &change.kind) == (sort, kind)).map(|change| &change.name).collect();
+    let mut sorts: BTreeMap<_, Vec<&ResourceChange>> = BTreeMap::new();
+    for change in changes {
+        let sort = (change.change, &change.kind, change.undo.class, &change.undo.reason);
+        sorts.entry(sort).or_default().push(change);
+    }
+    for ((sort, kind, ..), same) in sorts {
         let (symbol, style, _) = face(sort);
         let head = paint(style, format!("{symbol:>3} {}", sort.as_str()));
-        writeln!(text, "{head} {} of kind {kind}:", paint(BOLD, names.len())).expect(INFALLIBLE);
+        writeln!(text, "{head} {} of kind {kind}:", paint(BOLD, same.len())).expect(INFALLIBLE);
         let mut line = INDENT.to_owned();
-        for name in names {
-            if line.len() + name.as_str().len() > WIDTH {
+        for change in &same {
+            if line.len() + change.name.as_str().len() > WIDTH {
                 writeln!(text, "{}", line.trim_end()).expect(INFALLIBLE);
                 INDENT.clone_into(&mut line);
             }
-            write!(line, "{name}  ").expect(INFALLIBLE);
+            write!(line, "{}  ", change.name).expect(INFALLIBLE);
         }
-        writeln!(text, "{}\n", line.trim_end()).expect(INFALLIBLE);
+        writeln!(text, "{}", line.trim_end()).expect(INFALLIBLE);
+        write_undo(text, &same[0].undo);
+        text.push('\n');
     }
 }
 
@@ -112,11 +115,7 @@ fn write_change(text: &mut String, change: &ResourceChange, plan: &Plan) {
     }
     writeln!(text, "{}", place(change.origin.as_ref())).expect(INFALLIBLE);
     write_fields(text, change);
-    match change.undo.class {
-        UndoClass::Reversible => {}
-        UndoClass::Lossy => write_undo(text, "undoing this is lossy", &change.undo.reason),
-        UndoClass::Irreversible => write_undo(text, "this cannot be undone", &change.undo.reason),
-    }
+    write_undo(text, &change.undo);
 }
 
 fn former_name(change: &ResourceChange, plan: &Plan) -> Option<String> {
@@ -130,9 +129,14 @@ fn place(origin: Option<&Origin>) -> String {
     origin.map_or(String::new(), |origin| format!("  {}", paint(DIM, format!("{}:{}", origin.file, origin.line))))
 }
 
-fn write_undo(text: &mut String, what: &str, reason: &str) {
-    let colon = if reason.is_empty() { "" } else { ": " };
-    writeln!(text, "{INDENT}{}", paint(RED, format!("! {what}{colon}{reason}"))).expect(INFALLIBLE);
+fn write_undo(text: &mut String, undo: &Undo) {
+    let what = match undo.class {
+        UndoClass::Reversible => return,
+        UndoClass::Lossy => "undoing this is lossy",
+        UndoClass::Irreversible => "this cannot be undone",
+    };
+    let colon = if undo.reason.is_empty() { "" } else { ": " };
+    writeln!(text, "{INDENT}{}", paint(RED, format!("! {what}{colon}{}", undo.reason))).expect(INFALLIBLE);
 }
 
 fn write_fields(text: &mut String, change: &ResourceChange) {
@@ -198,11 +202,16 @@ fn warning(plan: &Plan) -> String {
     text
 }
 
-fn summary(plan: &Plan) -> String {
+/// How many changes there are of each verb, in the order in which they are summed up.
+pub(super) fn tally(plan: &Plan) -> [(usize, &'static str); 8] {
     let number = |verb: &str| plan.changes.iter().filter(|change| change.change.as_str() == verb).count();
-    let always = ["create", "update", "replace", "delete"].map(|verb| (number(verb), verb));
-    let others = ["read", "refresh", "forget", "rename"].map(|verb| (number(verb), verb)).into_iter().filter(|(n, _)| *n > 0);
-    let parts: Vec<_> = always.into_iter().chain(others).map(|(number, verb)| format!("{number} to {verb}")).collect();
+    ["create", "update", "replace", "delete", "read", "refresh", "forget", "rename"].map(|verb| (number(verb), verb))
+}
+
+fn summary(plan: &Plan) -> String {
+    // What most plans are about is always there, so that the eye finds it.
+    let shown = tally(plan).into_iter().enumerate().filter(|(place, (number, _))| *place < 4 || *number > 0);
+    let parts: Vec<_> = shown.map(|(_, (number, verb))| format!("{number} to {verb}")).collect();
     format!("{} {}, {} unchanged.\n", paint(BOLD, "Plan:"), parts.join(", "), plan.unchanged)
 }
 

@@ -1,13 +1,13 @@
-//! A run while it happens: a bar and what runs on a terminal, a line per finished step elsewhere.
+//! A run while it happens: a bar on a terminal, a line per finished step on any standard error.
 //!
-//! The only file that names the progress-bar crate. Times are those of the records.
+//! The only file that names the progress-bar crate. Durations are those between records.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, stderr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressStyle};
 use provisioning_core::clock::Timestamp;
 use provisioning_core::event::{Event, Observer, Transient};
 use provisioning_core::name::StepId;
@@ -16,8 +16,6 @@ use provisioning_core::record::{Fact, Record, StepFact};
 use super::{GREEN, RED, YELLOW, paint, took};
 use crate::console::Console;
 
-/// How many running steps have a line of their own.
-const LINES: usize = 8;
 /// Above how many steps a quick success is counted and not told, on a terminal.
 const TOLD: usize = 200;
 /// What is quick.
@@ -27,7 +25,6 @@ const QUICK: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub(crate) struct Progress {
     console: Console,
-    screen: Option<MultiProgress>,
     run: Arc<Mutex<Run>>,
 }
 
@@ -35,19 +32,14 @@ pub(crate) struct Progress {
 struct Run {
     steps: Option<usize>,
     done: usize,
-    running: BTreeMap<StepId, Running>,
+    /// Since when a step runs, and what it last said.
+    running: BTreeMap<StepId, (Timestamp, String)>,
     bar: Option<ProgressBar>,
-}
-
-struct Running {
-    since: Timestamp,
-    line: Option<ProgressBar>,
 }
 
 impl Progress {
     pub(crate) fn new(console: Console) -> Self {
-        let live = !console.is_json() && stderr().is_terminal();
-        Self { console, screen: live.then(MultiProgress::new), run: Arc::default() }
+        Self { console, run: Arc::default() }
     }
 
     /// An observer that feeds it.
@@ -58,103 +50,102 @@ impl Progress {
 
     /// Says how many steps are to come.
     pub(crate) fn begin(&self, steps: usize) {
-        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        *run = Run { steps: Some(steps), bar: self.bar(Some(steps)), ..Run::default() };
+        *self.lock() = Run { steps: Some(steps), bar: self.bar(Some(steps)), ..Run::default() };
     }
 
     /// Takes it off the screen.
     pub(crate) fn clear(&self) {
-        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        run.running.clear();
-        run.bar = None;
-        // A screen that is gone needs no clearing.
-        self.screen.iter().for_each(|screen| drop(screen.clear()));
+        let run = std::mem::take(&mut *self.lock());
+        run.bar.iter().for_each(ProgressBar::finish_and_clear);
     }
 
     /// Says a line above the bar.
     pub(crate) fn say(&self, line: &str) {
-        match &self.screen {
-            Some(screen) => screen.suspend(|| self.console.say(line)),
+        self.tell(&self.lock(), line);
+    }
+
+    fn tell(&self, run: &Run, line: &str) {
+        match &run.bar {
+            Some(bar) => bar.suspend(|| self.console.say(line)),
             None => self.console.say(line),
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Run> {
+        self.run.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn take(&self, event: &Event) {
         if self.console.is_json() {
             return;
         }
-        let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut run = self.lock();
+        if run.bar.is_none() {
+            run.bar = self.bar(None);
+        }
         match event {
             Event::Recorded(entry) => self.record(&mut run, &entry.record),
-            Event::Transient(Transient::Refreshed { .. }) => {
-                let bar = run.bar.get_or_insert_with(|| self.bar(None).unwrap_or_else(ProgressBar::hidden));
-                bar.inc(1);
-                bar.set_message("resources read");
-            }
-            Event::Transient(Transient::Progress { step, message, .. }) => doing(&run, step, message),
+            Event::Transient(Transient::Progress { step, message, .. }) => run.doing(step, message),
+            Event::Transient(Transient::Refreshed { .. }) => run.done += 1,
             Event::Transient(Transient::Backoff { .. } | Transient::Draining { .. }) => {}
         }
+        run.draw();
     }
 
     fn record(&self, run: &mut Run, record: &Record) {
         let Fact::Step { id, fact } = &record.fact else { return };
+        let mut duration = Duration::ZERO;
         match fact {
             StepFact::Started { .. } => {
-                let line = self.line(run.running.len(), id);
-                run.running.entry(id.clone()).or_insert(Running { since: record.at, line });
+                run.running.entry(id.clone()).or_insert((record.at, String::new()));
+                return;
             }
-            StepFact::Waiting { phase } => doing(run, id, phase),
-            StepFact::Failed { retry_after: Some(_), .. } => {
-                doing(run, id, "failed, will be tried again");
-                self.tell(run, id, fact, Duration::ZERO);
-            }
+            StepFact::Waiting { phase } => return run.doing(id, phase),
+            StepFact::Identified { .. } | StepFact::Skipped { .. } | StepFact::Cancelled => return,
+            StepFact::Failed { retry_after: Some(_), .. } => run.doing(id, "to be tried again"),
             StepFact::Succeeded { .. } | StepFact::Failed { .. } | StepFact::InDoubt { .. } => {
-                let ended = run.running.remove(id);
-                let since = ended.as_ref().map_or(record.at, |running| running.since);
-                ended.into_iter().filter_map(|running| running.line).for_each(|line| line.finish_and_clear());
-                run.done += 1;
-                run.bar.iter().for_each(|bar| bar.set_position(run.done as u64));
+                let since = run.running.remove(id).map_or(record.at, |(since, _)| since);
                 let millis = record.at.as_millis().saturating_sub(since.as_millis());
-                self.tell(run, id, fact, Duration::from_millis(millis.try_into().unwrap_or(0)));
+                duration = Duration::from_millis(millis.try_into().unwrap_or(0));
+                run.done += 1;
             }
-            StepFact::Identified { .. } | StepFact::Skipped { .. } | StepFact::Cancelled => {}
         }
-    }
-
-    fn tell(&self, run: &Run, id: &StepId, fact: &StepFact, duration: Duration) {
         let routine = matches!(fact, StepFact::Succeeded { .. }) && duration < QUICK;
-        let many = run.steps.is_some_and(|steps| steps > TOLD);
-        if !(routine && many && self.screen.is_some()) {
-            self.say(&ended(run.done, run.steps, id, fact, duration));
+        if !(routine && run.bar.is_some() && run.steps.is_some_and(|steps| steps > TOLD)) {
+            self.tell(run, &ended(run.done, run.steps, id, fact, duration));
         }
     }
 
     fn bar(&self, steps: Option<usize>) -> Option<ProgressBar> {
-        let screen = self.screen.as_ref()?;
+        if self.console.is_json() || !stderr().is_terminal() {
+            return None;
+        }
         let (bar, form) = match steps {
-            Some(steps) => (ProgressBar::new(steps as u64), "{spinner} {bar:32} {pos}/{len}  {elapsed}"),
-            None => (ProgressBar::new_spinner(), "{spinner} {pos} {msg}  {elapsed}"),
+            Some(steps) => (ProgressBar::new(steps as u64), "{spinner} {bar:32} {pos}/{len}  {elapsed}  {wide_msg}"),
+            None => (ProgressBar::new_spinner(), "{spinner} {pos}  {elapsed}  {wide_msg}"),
         };
-        Some(animate(screen.add(bar), form))
-    }
-
-    fn line(&self, running: usize, id: &StepId) -> Option<ProgressBar> {
-        let screen = self.screen.as_ref().filter(|_| running < LINES)?;
-        let line = animate(screen.insert(0, ProgressBar::new_spinner()), "  {spinner} {prefix}  {wide_msg} {elapsed}");
-        line.set_prefix(id.to_string());
-        Some(line)
+        bar.set_style(ProgressStyle::with_template(form).expect("both forms are right"));
+        bar.enable_steady_tick(Duration::from_millis(120));
+        Some(bar)
     }
 }
 
-fn animate(bar: ProgressBar, form: &str) -> ProgressBar {
-    bar.set_style(ProgressStyle::with_template(form).expect("the form is one of this file"));
-    bar.enable_steady_tick(Duration::from_millis(120));
-    bar
-}
+impl Run {
+    fn doing(&mut self, id: &StepId, what: &str) {
+        if let Some((_, last)) = self.running.get_mut(id) {
+            what.clone_into(last);
+        }
+    }
 
-fn doing(run: &Run, id: &StepId, what: &str) {
-    if let Some(line) = run.running.get(id).and_then(|running| running.line.as_ref()) {
-        line.set_message(what.to_owned());
+    /// Brings the bar up to date: how much is done, and what has been running longest.
+    fn draw(&self) {
+        let Some(bar) = &self.bar else { return };
+        bar.set_position(self.done as u64);
+        if let Some((id, (_, what))) = self.running.iter().min_by_key(|(_, (since, _))| *since) {
+            let others = self.running.len() - 1;
+            let others = if others > 0 { format!(" (and {others} more)") } else { String::new() };
+            bar.set_message(format!("{id} {what}{others}"));
+        }
     }
 }
 

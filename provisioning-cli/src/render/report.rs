@@ -12,6 +12,7 @@ use provisioning_core::value::Value;
 use serde_json::{Map, Value as Json, json};
 
 use super::error::{advice, headline};
+use super::plan::tally;
 use super::value::inline;
 use super::{BOLD, CYAN, GREEN, RED, YELLOW, count, paint, took};
 use crate::exit::of_kind;
@@ -39,7 +40,7 @@ fn write_failure(text: &mut String, step: &StepId, failure: &Failure, plan: Opti
         let place = change.origin.as_ref().map_or(String::new(), |origin| format!(", declared in {origin}"));
         writeln!(text, "  {} {}{place}", change.kind, change.name).expect(INFALLIBLE);
     }
-    if let Some(hint) = failure.hint.as_deref().or(of_kind(failure.kind).1) {
+    if let Some(hint) = failure.hint.as_deref().or(of_kind(failure.kind).hint) {
         text.push_str(&advice("  ", hint));
     }
 }
@@ -80,19 +81,15 @@ fn summary(report: &Report, plan: Option<&Plan>) -> String {
 
 fn achieved(report: &Report, plan: Option<&Plan>) -> String {
     let Some(plan) = plan else { return format!("all of {}", count(report.steps, "step")) };
-    let verbs = [
-        ("create", "created"),
-        ("update", "updated"),
-        ("replace", "replaced"),
-        ("delete", "deleted"),
-        ("read", "read"),
-        ("refresh", "refreshed"),
-        ("forget", "forgotten"),
-        ("rename", "renamed"),
-    ];
-    let number = |verb| plan.changes.iter().filter(|change| change.change.as_str() == verb).count();
-    let parts = verbs.map(|(verb, word)| (number(verb), word)).into_iter().filter(|(number, _)| *number > 0);
-    let parts: Vec<_> = parts.chain([(plan.unchanged, "unchanged")]).map(|(number, word)| format!("{number} {word}")).collect();
+    let past = |verb: &str| match verb {
+        "read" => "read".to_owned(),
+        "forget" => "forgotten".to_owned(),
+        "refresh" => "refreshed".to_owned(),
+        verb => format!("{verb}d"),
+    };
+    let parts =
+        tally(plan).into_iter().filter(|(number, _)| *number > 0).map(|(number, verb)| format!("{number} {}", past(verb)));
+    let parts: Vec<_> = parts.chain([format!("{} unchanged", plan.unchanged)]).collect();
     parts.join(", ")
 }
 

@@ -1,13 +1,10 @@
 //! Plans made by hand, and what a person reads of them.
 
-use std::collections::BTreeMap;
-
 use provisioning_core::clock::Timestamp;
 use provisioning_core::digest::Digest;
 use provisioning_core::name::{Kind, ProviderName, ResourceName, WorkspaceId};
 use provisioning_core::plan::FORMAT;
 use provisioning_core::resource::Role;
-use provisioning_core::schema::Undo;
 
 use super::super::plain;
 use super::*;
@@ -130,7 +127,9 @@ fn a_plan_of_many_routine_changes_lists_them_by_name() {
     let mut changes: Vec<_> = (0..60)
         .map(|number| change(ChangeKind::Create, "value", &format!("r{number:02}"), vec![field("a", Value::Null, "b")]))
         .collect();
-    changes.push(ResourceChange { undo: lossy("the data is gone"), ..change(ChangeKind::Delete, "volume", "data", vec![]) });
+    for name in ["data", "logs"] {
+        changes.push(ResourceChange { undo: lossy("the data is gone"), ..change(ChangeKind::Delete, "volume", name, vec![]) });
+    }
     let expect = r"Provisioning will:
 
   + create 60 of kind value:
@@ -139,12 +138,13 @@ fn a_plan_of_many_routine_changes_lists_them_by_name() {
       r36  r37  r38  r39  r40  r41  r42  r43  r44  r45  r46  r47  r48  r49  r50  r51  r52  r53
       r54  r55  r56  r57  r58  r59
 
-  - delete volume data
+  - delete 2 of kind volume:
+      data  logs
       ! undoing this is lossy: the data is gone
 
 The fields of what is listed by name are in `provisioning plan --json`.
-Undoing is lossy: data.
-Plan: 60 to create, 0 to update, 0 to replace, 1 to delete, 4 unchanged.
+Undoing is lossy: data, logs.
+Plan: 60 to create, 0 to update, 0 to replace, 2 to delete, 4 unchanged.
 ";
     assert_eq!(plain(&plan(&sample(changes))), expect);
 }
