@@ -49,8 +49,9 @@ fn engine(error: &Error, folder: &Path) -> String {
         error.diagnostics().iter().for_each(|diagnostic| write_diagnostic(&mut text, diagnostic, folder));
         return text;
     }
-    let mut text = format!("{}\n", headline(&Failure::from(error).message));
-    for (key, value) in error.context() {
+    let message = Failure::from(error).message;
+    let mut text = format!("{}\n", headline(&message));
+    for (key, value) in error.context().iter().filter(|(_, value)| !message.contains(value)) {
         writeln!(text, "  {key}: {value}").expect("writing to a string cannot fail");
     }
     text.push_str(&hint(error).map_or(String::new(), |hint| advice("", hint)));

@@ -30,7 +30,6 @@ fn step(fact: &StepFact) -> String {
             format!("{}, again in {}: {}", paint(YELLOW, "failed"), took(*after), failure.message)
         }
         StepFact::Skipped { because } => format!("{} because of {because}", paint(YELLOW, "skipped")),
-        StepFact::Cancelled => paint(YELLOW, "not begun"),
         StepFact::InDoubt { reason } => format!("{}: {reason}", paint(RED, "in doubt")),
     }
 }

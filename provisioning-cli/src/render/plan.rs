@@ -15,6 +15,8 @@ use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, count, paint};
 
 /// From how many changes on those without anything to weigh are listed by name alone.
 const MANY: usize = 40;
+/// How many changes can be seen at a glance.
+const GLANCE: usize = 8;
 /// How wide a list of names is.
 const WIDTH: usize = 96;
 /// Where fields begin.
@@ -22,7 +24,7 @@ const INDENT: &str = "      ";
 
 /// The plan, with its sum as the last line.
 pub(crate) fn plan(plan: &Plan) -> String {
-    if plan.changes.is_empty() {
+    if plan.changes.is_empty() && plan.is_empty() {
         return nothing(plan);
     }
     let mut text = format!("{}\n\n", paint(BOLD, "Provisioning will:"));
@@ -33,6 +35,7 @@ pub(crate) fn plan(plan: &Plan) -> String {
         write_change(&mut text, change, plan);
         text.push('\n');
     }
+    write_outputs(&mut text, plan);
     if !routine.is_empty() {
         writeln!(text, "{}", paint(DIM, "The fields of what is listed by name are in `provisioning plan --json`."))
             .expect(INFALLIBLE);
@@ -40,6 +43,21 @@ pub(crate) fn plan(plan: &Plan) -> String {
     text.push_str(&warning(plan));
     text.push_str(&summary(plan));
     text
+}
+
+/// The outputs that are defined otherwise than before, as they are written.
+fn write_outputs(text: &mut String, plan: &Plan) {
+    for name in &plan.changed_outputs {
+        let (sign, style, value) = match plan.outputs.get(name) {
+            None => ("-", RED, String::new()),
+            Some(output) if output.sensitive => ("~", YELLOW, "  (sensitive)".to_owned()),
+            Some(output) => ("~", YELLOW, format!("  {}", inline(&output.value))),
+        };
+        writeln!(text, "{} output {}{value}", paint(style, format!("{sign:>3}")), paint(BOLD, name)).expect(INFALLIBLE);
+    }
+    if !plan.changed_outputs.is_empty() {
+        text.push('\n');
+    }
 }
 
 fn nothing(plan: &Plan) -> String {
@@ -184,8 +202,11 @@ fn notes(field: &FieldChange) -> String {
     notes + &place(field.origin.as_ref())
 }
 
-/// What cannot be taken back, by name.
+/// What cannot be taken back, by name, where the plan is too long to see it at a glance.
 fn warning(plan: &Plan) -> String {
+    if plan.changes.len() <= GLANCE {
+        return String::new();
+    }
     let names = |class: UndoClass| -> Vec<&str> {
         let changes = plan.changes.iter().filter(|change| change.undo.class == class);
         changes.map(|change| change.name.as_str()).collect()

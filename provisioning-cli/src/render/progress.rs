@@ -101,7 +101,7 @@ impl Progress {
                 return;
             }
             StepFact::Waiting { phase } => return run.doing(id, phase),
-            StepFact::Identified { .. } | StepFact::Skipped { .. } | StepFact::Cancelled => return,
+            StepFact::Identified { .. } | StepFact::Skipped { .. } => return,
             StepFact::Failed { retry_after: Some(_), .. } => run.doing(id, "to be tried again"),
             StepFact::Succeeded { .. } | StepFact::Failed { .. } | StepFact::InDoubt { .. } => {
                 let since = run.running.remove(id).map_or(record.at, |(since, _)| since);

@@ -57,7 +57,9 @@ pub(crate) fn row(row: &StateRow) -> String {
         writeln!(text, "  {name:10}  {fact}").expect(INFALLIBLE);
     }
     write_values(&mut text, "inputs", &row.inputs);
-    write_values(&mut text, "outputs", &row.outputs());
+    if let Some(object) = &row.object {
+        write_values(&mut text, "outputs", &object.outputs);
+    }
     row.deposed.iter().for_each(|old| writeln!(text, "  deposed     {}", old.id).expect(INFALLIBLE));
     text
 }

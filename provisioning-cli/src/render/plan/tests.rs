@@ -4,7 +4,7 @@ use provisioning_core::clock::Timestamp;
 use provisioning_core::digest::Digest;
 use provisioning_core::name::{Kind, ProviderName, ResourceName, WorkspaceId};
 use provisioning_core::plan::FORMAT;
-use provisioning_core::resource::Role;
+use provisioning_core::resource::{Output, Role};
 
 use super::super::plain;
 use super::*;
@@ -22,6 +22,7 @@ pub(crate) fn sample(changes: Vec<ResourceChange>) -> Plan {
         providers: BTreeMap::new(),
         lookups: BTreeMap::new(),
         outputs: BTreeMap::new(),
+        changed_outputs: vec![],
         basis: BTreeMap::new(),
     }
 }
@@ -115,8 +116,6 @@ fn every_sort_of_change_is_told_apart_without_colours() {
 
   » forget value note  # the state drops it, the object stays
 
-Undoing is lossy: data.
-Cannot be undone: old.
 Plan: 1 to create, 1 to update, 2 to replace, 1 to delete, 1 to read, 1 to forget, 4 unchanged.
 "##;
     assert_eq!(plain(&plan(&sample(of_every_sort()))), expect);
@@ -156,4 +155,23 @@ fn nothing_to_do_is_one_sentence() {
     assert_eq!(none(Command::Apply, 0), "No changes. Nothing is declared, and nothing is there.\n");
     assert_eq!(none(Command::Destroy, 0), "No changes. There is nothing to remove.\n");
     assert_eq!(none(Command::Refresh, 4), "No changes. The state agrees with the world.\n");
+}
+
+#[test]
+fn outputs_that_change_are_shown_as_they_are_written() {
+    let output = |sensitive| Output { value: "${web.address}".into(), sensitive, origin: None };
+    let changed = Plan {
+        outputs: BTreeMap::from([("address".to_owned(), output(false)), ("secret".to_owned(), output(true))]),
+        changed_outputs: ["address", "gone", "secret"].map(str::to_owned).to_vec(),
+        ..sample(vec![])
+    };
+    let expect = "Provisioning will:
+
+  ~ output address  \"${web.address}\"
+  - output gone
+  ~ output secret  (sensitive)
+
+Plan: 0 to create, 0 to update, 0 to replace, 0 to delete, 4 unchanged.
+";
+    assert_eq!(plain(&plan(&changed)), expect);
 }
