@@ -172,12 +172,12 @@ fn write_fields(text: &mut String, change: &ResourceChange) {
     for (field, parts) in rows {
         for part in parts {
             let lines = if compared { difference(&part.before, &part.after) } else { Vec::new() };
-            let (sign, value) = if lines.is_empty() { sides(&part, compared) } else { ("~ ", String::new()) };
+            let (sign, value) = if lines.is_empty() { sides(&part, compared) } else { ("~ ", "(text)".to_owned()) };
             let notes = if compared { notes(field) } else { String::new() };
             let line = format!("{INDENT}{sign}{:width$}  {value}{notes}", part.path);
             writeln!(text, "{}", line.trim_end()).expect(INFALLIBLE);
             for line in lines {
-                writeln!(text, "{INDENT}      {line}").expect(INFALLIBLE);
+                writeln!(text, "{INDENT}    {line}").expect(INFALLIBLE);
             }
         }
     }

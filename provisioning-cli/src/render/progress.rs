@@ -32,6 +32,8 @@ pub(crate) struct Progress {
 struct Run {
     steps: Option<usize>,
     done: usize,
+    /// When this process took the run up: a step that it goes on with did not start here.
+    began: Option<Timestamp>,
     /// Since when a step runs, and what it last said.
     running: BTreeMap<StepId, (Timestamp, String)>,
     bar: Option<ProgressBar>,
@@ -93,7 +95,7 @@ impl Progress {
     }
 
     fn record(&self, run: &mut Run, record: &Record) {
-        let Fact::Step { id, fact } = &record.fact else { return };
+        let Fact::Step { id, fact } = &record.fact else { return run.began = Some(record.at) };
         let mut duration = Duration::ZERO;
         match fact {
             StepFact::Started { .. } => {
@@ -104,7 +106,7 @@ impl Progress {
             StepFact::Identified { .. } | StepFact::Skipped { .. } => return,
             StepFact::Failed { retry_after: Some(_), .. } => run.doing(id, "to be tried again"),
             StepFact::Succeeded { .. } | StepFact::Failed { .. } | StepFact::InDoubt { .. } => {
-                let since = run.running.remove(id).map_or(record.at, |(since, _)| since);
+                let since = run.running.remove(id).map_or(run.began, |(since, _)| Some(since)).unwrap_or(record.at);
                 let millis = record.at.as_millis().saturating_sub(since.as_millis());
                 duration = Duration::from_millis(millis.try_into().unwrap_or(0));
                 run.done += 1;
@@ -122,7 +124,7 @@ impl Progress {
         }
         let (bar, form) = match steps {
             Some(steps) => (ProgressBar::new(steps as u64), "{spinner} {bar:32} {pos}/{len}  {elapsed}  {wide_msg}"),
-            None => (ProgressBar::new_spinner(), "{spinner} {pos}  {elapsed}  {wide_msg}"),
+            None => (ProgressBar::new_spinner().with_message("resources read"), "{spinner} {pos}  {elapsed}  {wide_msg}"),
         };
         bar.set_style(ProgressStyle::with_template(form).expect("both forms are right"));
         bar.enable_steady_tick(Duration::from_millis(120));

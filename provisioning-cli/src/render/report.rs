@@ -26,6 +26,10 @@ pub(crate) fn failures(report: &Report, plan: Option<&Plan>) -> String {
         write_failure(&mut text, step, failure, plan);
     }
     for step in &report.in_doubt {
+        if report.outcome == Outcome::Cancelled {
+            writeln!(text, "{step} was interrupted: a resume first looks for what it left").expect(INFALLIBLE);
+            continue;
+        }
         writeln!(text, "{}", headline(&format!("{step} is in doubt: nobody can tell whether it had its effect")))
             .expect(INFALLIBLE);
         text.push_str(&advice("  ", "look whether the object exists before going on"));
@@ -188,6 +192,8 @@ mod tests {
 
     #[test]
     fn a_stopped_run_says_how_to_go_on() {
+        let dropped = Report { in_doubt: vec![StepId::parse("web/create").expect("a step")], ..report(Outcome::Cancelled) };
+        assert_eq!(failures(&dropped, None), "web/create was interrupted: a resume first looks for what it left\n");
         let expect = "Stopped after 3.1s: 5 of 12 steps done, 6 not begun.\nNext: `provisioning resume` goes on where it stopped \
                       (run 20261122-051522-3fa9).\n";
         assert_eq!(plain(&summary(&report(Outcome::Cancelled), None)), expect);
