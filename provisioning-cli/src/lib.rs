@@ -1,1 +1,51 @@
+//! The command line: a thin face on the engine.
+//!
+//! [`run`] is the whole command. What a command does is in `commands`, what a person sees in `render`, what a script
+//! sees of an error in `exit`. No planning and no state is here.
+#![deny(missing_docs)]
 
+mod args;
+mod commands;
+mod console;
+mod exit;
+mod render;
+mod workspace;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use args::Arguments;
+use console::Console;
+
+/// Runs the command with its arguments, the program's name first, and gives its exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => return exit::of_usage(&error),
+    };
+    listen(arguments.global.verbose);
+    let directory = arguments.global.directory.clone();
+    let console = Console::new(arguments.global.format());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("the system gives an event queue");
+    match runtime.block_on(commands::run(arguments, console)) {
+        Ok(code) => code,
+        Err(problem) => {
+            console.problem(&problem, &workspace::root(&directory).unwrap_or(directory));
+            exit::of(&problem)
+        }
+    }
+}
+
+fn listen(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "provisioning=debug",
+        _ => "trace",
+    };
+    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(level)).with_writer(std::io::stderr);
+    // A program that calls `run` may have a subscriber of its own: that one stays.
+    drop(subscriber.try_init());
+}

@@ -10,7 +10,11 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// A SHA-256 digest as 64 lowercase hexadecimal digits, the form that `sha256sum` prints.
+/// What stands before the digits of a keyed digest.
+const KEYED: &str = "keyed:";
+
+/// A SHA-256 digest as 64 lowercase hexadecimal digits, the form that `sha256sum` prints; `keyed:` stands before one
+/// that was made under a key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Digest(Arc<str>);
@@ -33,17 +37,23 @@ impl Digest {
     pub fn keyed(key: &DigestKey, bytes: &[u8]) -> Self {
         let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).expect("HMAC takes keys of every length");
         mac.update(bytes);
-        Self(hex(&mac.finalize().into_bytes()).into())
+        Self(format!("{KEYED}{}", hex(&mac.finalize().into_bytes())).into())
     }
 
-    /// The hexadecimal digits.
+    /// Whether it was made under a key: it then stands for something secret.
+    pub fn is_keyed(&self) -> bool {
+        self.0.starts_with(KEYED)
+    }
+
+    /// The digest as it is written.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// The first twelve digits, for people.
     pub fn short(&self) -> &str {
-        self.0.get(..12).unwrap_or(&self.0)
+        let digits = self.0.strip_prefix(KEYED).unwrap_or(&self.0);
+        digits.get(..12).unwrap_or(digits)
     }
 }
 
@@ -99,5 +109,6 @@ mod tests {
         key[..4].copy_from_slice(b"Jefe");
         let keyed = Digest::keyed(&DigestKey::new(key), b"what do ya want for nothing?");
         assert_eq!(keyed.short(), "5bdcc146bf60");
+        assert!(keyed.is_keyed() && !Digest::of(b"abc").is_keyed());
     }
 }

@@ -10,14 +10,15 @@
 //! use provisioning_core::config::{self, Settings};
 //! use provisioning_core::engine::{Control, Engine, PlanOptions};
 //! use provisioning_core::plan::Command;
-//! use provisioning_core::store::MemoryStore;
+//! use provisioning_core::clock::System;
+//! use provisioning_core::store::{Identity, MemoryStore};
 //! use provisioning_core::testing::FakeCloud;
 //! use provisioning_core::value::Value;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> provisioning_core::error::Result<()> {
 //! let cloud = FakeCloud::default(); // your own providers, or those of `provisioning-providers`
-//! let engine = Engine::builder(cloud.registry(), Arc::new(MemoryStore::new())).build();
+//! let engine = Engine::builder(cloud.registry(), Arc::new(MemoryStore::new(Identity::fresh(&System)))).build();
 //!
 //! let document = Value::try_from(serde_json::json!({
 //!     "providers": { "lab": { "type": "fake" } },

@@ -1,0 +1,261 @@
+//! The grammar of the command line. What the commands do is in `commands`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use clap_complete::Shell;
+use provisioning_core::config::OnFailure;
+use provisioning_core::engine::{PlanOptions, Refresh};
+use provisioning_core::name::RunId;
+use provisioning_core::plan::Command;
+
+use crate::console::Format;
+
+/// Declare infrastructure, see what would change, make it so; resume where it stopped.
+#[derive(Debug, Parser)]
+#[command(name = "provisioning", version, max_term_width = 110, after_long_help = crate::exit::help())]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// Work in the workspace that DIR lies in
+    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".", hide_default_value = true, global = true)]
+    pub(crate) directory: PathBuf,
+    /// Answer with JSON on standard output
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Say what happens inside, on standard error; twice for everything
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+}
+
+impl Global {
+    pub(crate) fn format(&self) -> Format {
+        if self.json { Format::Json } else { Format::Human }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Write a small workspace that runs
+    Init {
+        /// Where; made if missing
+        #[arg(value_name = "DIR", default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Check the declarations; no state is read and no provider is called
+    Validate,
+    /// Show what an apply would do
+    Plan(PlanArguments),
+    /// Make the world as declared
+    Apply(ApplyArguments),
+    /// Remove everything that the workspace made
+    Destroy(DestroyArguments),
+    /// Take into the state what changed outside
+    Refresh {
+        #[command(flatten)]
+        pace: Pace,
+        #[command(flatten)]
+        scope: Scope,
+    },
+    /// Show the state, or one resource in detail
+    Show {
+        /// The resource
+        name: Option<String>,
+    },
+    /// Show the outputs, or print the value of one
+    Output {
+        /// The output
+        name: Option<String>,
+        /// Show sensitive values too
+        #[arg(long)]
+        reveal: bool,
+    },
+    /// Say who works on the workspace, how the last run ended and what it left to do
+    Status,
+    /// List the runs
+    Runs {
+        /// At most so many, the last ones; 0 for all
+        #[arg(long, value_name = "N", default_value_t = 20)]
+        last: usize,
+    },
+    /// Show the journal of a run
+    Events {
+        /// The run; the last one when left out
+        #[arg(value_parser = RunId::parse)]
+        run: Option<RunId>,
+        /// Wait for more until the run ends
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// Go on with a run that failed, was stopped or died
+    Resume {
+        /// The run; the last one when left out
+        #[arg(value_parser = RunId::parse)]
+        run: Option<RunId>,
+        #[command(flatten)]
+        pace: Pace,
+    },
+    /// Print the graph of the declarations in the DOT language
+    Graph {
+        /// Draw it in the terminal instead
+        #[arg(long)]
+        text: bool,
+    },
+    /// Drop resources from the state and leave the objects alone
+    Forget {
+        /// The resources
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// Check that the journal is whole and gives the state
+    Verify,
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArguments {
+    /// Keep the plan in FILE, for `apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Exit with 2 when there are changes
+    #[arg(long)]
+    pub(crate) detailed_exitcode: bool,
+    /// Plan what `destroy` would do
+    #[arg(long, conflicts_with = "replace")]
+    pub(crate) destroy: bool,
+    #[command(flatten)]
+    pub(crate) replace: Replace,
+    #[command(flatten)]
+    pub(crate) scope: Scope,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArguments {
+    /// A plan from `plan --out`, carried out as it is and without asking
+    #[arg(conflicts_with_all = ["target", "exclude", "replace", "no_refresh"])]
+    pub(crate) plan: Option<PathBuf>,
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) replace: Replace,
+    #[command(flatten)]
+    pub(crate) scope: Scope,
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DestroyArguments {
+    /// Do not ask
+    #[arg(long, short)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) scope: Scope,
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct Replace {
+    /// Replace NAME, changed or not; may be given again
+    #[arg(long, value_name = "NAME")]
+    replace: Vec<String>,
+}
+
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Which resources")]
+pub(crate) struct Scope {
+    /// Only NAME and what it needs (for a destroy: what needs it); may be given again
+    #[arg(long, value_name = "NAME")]
+    target: Vec<String>,
+    /// Neither NAME nor what needs it; may be given again
+    #[arg(long, value_name = "NAME")]
+    exclude: Vec<String>,
+    /// Believe the state instead of reading what exists
+    #[arg(long)]
+    no_refresh: bool,
+}
+
+impl Scope {
+    /// These resources alone.
+    pub(crate) fn of(target: Vec<String>) -> Self {
+        Self { target, ..Self::default() }
+    }
+
+    /// What a plan is asked for.
+    pub(crate) fn options(self, command: Command, replace: Replace) -> PlanOptions {
+        let refresh = if self.no_refresh { Refresh::Skip } else { Refresh::Read };
+        PlanOptions { command, targets: self.target, excludes: self.exclude, replace: replace.replace, refresh }
+    }
+}
+
+/// How a run proceeds; what is left out stays as in provisioning.toml.
+#[derive(Debug, Default, Args)]
+#[command(next_help_heading = "How it runs")]
+pub(crate) struct Pace {
+    /// At most N calls at once
+    #[arg(long, value_name = "N")]
+    pub(crate) parallelism: Option<NonZeroUsize>,
+    /// After a failure, finish what runs and stop, or go on with what does not need it
+    #[arg(long, value_name = "WHAT", value_parser = PossibleValuesParser::new(["stop", "continue"]).map(on_failure))]
+    pub(crate) on_failure: Option<OnFailure>,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the parser hands its value over")]
+fn on_failure(word: String) -> OnFailure {
+    if word == "continue" { OnFailure::Continue } else { OnFailure::Stop }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_grammar_holds_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_new_workspace_lies_below_the_directory_of_the_command() {
+        let arguments = Arguments::try_parse_from(["provisioning", "init", "shop", "-C", "/srv"]).expect("parses");
+        assert_eq!(arguments.global.directory, PathBuf::from("/srv"));
+        assert!(matches!(arguments.verb, Verb::Init { folder } if folder.as_os_str() == "shop"));
+    }
+
+    #[test]
+    fn a_plan_file_takes_no_scope() {
+        let parse = |words: &[&str]| Arguments::try_parse_from([&["provisioning", "apply"], words].concat());
+        assert!(parse(&["saved.plan", "--yes"]).is_ok());
+        assert!(parse(&["saved.plan", "--target", "web"]).is_err());
+    }
+
+    #[test]
+    fn scope_and_pace_reach_the_engine() {
+        let words =
+            "provisioning apply --target a --target b --exclude c --replace d --no-refresh --parallelism 3 --on-failure continue";
+        let Verb::Apply(arguments) = Arguments::try_parse_from(words.split(' ')).expect("parses").verb else {
+            panic!("not apply")
+        };
+        assert_eq!(arguments.pace.parallelism.map(NonZeroUsize::get), Some(3));
+        assert_eq!(arguments.pace.on_failure, Some(OnFailure::Continue));
+        let options = arguments.scope.options(Command::Apply, arguments.replace);
+        assert_eq!(options.targets, ["a", "b"]);
+        assert_eq!((options.excludes, options.replace), (vec!["c".to_owned()], vec!["d".to_owned()]));
+        assert_eq!(options.refresh, Refresh::Skip);
+    }
+}

@@ -1,0 +1,21 @@
+//! `graph`: what depends on what.
+
+use std::path::Path;
+
+use crate::console::{Console, print};
+use crate::exit::{DONE, Problem};
+use crate::render::graph::Drawing;
+use crate::workspace;
+
+pub(super) fn run(console: Console, directory: &Path, text: bool) -> Result<u8, Problem> {
+    let (engine, desired) = workspace::unstored(directory)?;
+    let graph = engine.validate(&desired)?;
+    let kinds = desired.resources.iter().map(|(name, declared)| (name, &declared.kind)).collect();
+    let drawing = Drawing { graph: &graph, kinds };
+    match (console.is_json(), text) {
+        (true, _) => console.show(&drawing.document(), String::new)?,
+        (false, true) => print(&drawing.tree())?,
+        (false, false) => print(&drawing.dot())?,
+    }
+    Ok(DONE)
+}

@@ -1,0 +1,70 @@
+//! `init`: writes a small workspace that runs.
+
+use std::fs::{OpenOptions, create_dir_all};
+use std::io::Write;
+use std::path::Path;
+
+use provisioning_core::error::{Error, ErrorKind, Result};
+
+use crate::console::{Console, of_io};
+use crate::exit::{DONE, Problem};
+use crate::workspace::FILE;
+
+const SETTINGS: &str = include_str!("init/provisioning.toml");
+const MAIN: &str = include_str!("init/main.ncl");
+const IGNORED: &str = ".provisioning/\n";
+
+pub(super) fn run(console: Console, directory: &Path) -> Result<u8, Problem> {
+    create_dir_all(directory).map_err(|error| of_io("make", &directory.to_string_lossy(), error))?;
+    let folder = directory.canonicalize().map_err(|error| of_io("open", &directory.to_string_lossy(), error))?;
+    let settings = SETTINGS.replace("NAME", &name(&folder));
+    let files = [(FILE, settings.as_str()), ("main.ncl", MAIN), (".gitignore", IGNORED)];
+    if let Some((file, _)) = files.iter().find(|(file, _)| folder.join(file).symlink_metadata().is_ok()) {
+        let message = format!("`{}` exists already", folder.join(file).display());
+        return Err(Error::new(ErrorKind::Conflict, message).with_hint("nothing was written: `init` overwrites no file").into());
+    }
+    files.iter().try_for_each(|(file, content)| write_new(&folder.join(file), content))?;
+    let document = serde_json::json!({ "workspace": folder, "files": files.map(|(file, _)| file) });
+    console.show(&document, || {
+        let names = files.map(|(file, _)| file).join(", ");
+        format!("Wrote {names} in {}.\nNext: `provisioning plan` there shows what an apply would do.", folder.display())
+    })?;
+    Ok(DONE)
+}
+
+fn write_new(path: &Path, content: &str) -> Result<()> {
+    let written =
+        OpenOptions::new().write(true).create_new(true).open(path).and_then(|mut file| file.write_all(content.as_bytes()));
+    written.map_err(|error| of_io("write", &path.to_string_lossy(), error))
+}
+
+/// The folder's name, with what cannot stand in a workspace's name replaced.
+fn name(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let allowed = |letter: char| if letter.is_ascii_alphanumeric() || letter == '-' || letter == '_' { letter } else { '-' };
+    let name: String = name.chars().map(allowed).collect();
+    let name = name.trim_start_matches(|letter: char| !letter.is_ascii_alphabetic());
+    if name.is_empty() { "workspace".to_owned() } else { name.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::console::Format;
+
+    #[test]
+    fn it_writes_a_workspace_and_overwrites_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let folder = directory.path().join("2 my shop");
+        let console = Console::new(Format::Human);
+        assert_eq!(run(console, &folder).expect("written"), DONE);
+        let settings = std::fs::read_to_string(folder.join(FILE)).expect("settings");
+        assert!(settings.contains("name = \"my-shop\""), "{settings}");
+        std::fs::write(folder.join("main.ncl"), "mine").expect("edited");
+        std::fs::remove_file(folder.join(FILE)).expect("removed");
+        let Err(Problem::Engine(error)) = run(console, &folder) else { panic!("it overwrote") };
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert_eq!(std::fs::read_to_string(folder.join("main.ncl")).expect("kept"), "mine");
+        assert!(!folder.join(FILE).exists(), "a part was written");
+    }
+}

@@ -1,0 +1,121 @@
+//! `apply`, `destroy`, `refresh`, `forget` and `resume`: everything that carries out a plan.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::Path;
+
+use provisioning_core::engine::{Control, PlanOptions, Report};
+use provisioning_core::error::Result;
+use provisioning_core::name::RunId;
+use provisioning_core::plan::{Command, Plan};
+use provisioning_core::record::Outcome;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{ApplyArguments, DestroyArguments, Pace, Replace};
+use crate::console::{Console, confirm, of_io, print};
+use crate::exit::{Problem, of_outcome};
+use crate::render;
+use crate::render::progress::Progress;
+use crate::workspace::{self, Session};
+
+pub(super) async fn apply(console: Console, directory: &Path, arguments: ApplyArguments) -> Result<u8, Problem> {
+    if let Some(file) = &arguments.plan {
+        return apply_file(console, directory, file, &arguments.pace).await;
+    }
+    let options = arguments.scope.options(Command::Apply, arguments.replace);
+    if arguments.yes {
+        return without_asking(console, directory, &arguments.pace, options).await;
+    }
+    console.can_ask("apply")?;
+    plan_and_run(console, directory, &arguments.pace, options, Some("Make these changes?")).await
+}
+
+pub(super) async fn destroy(console: Console, directory: &Path, arguments: DestroyArguments) -> Result<u8, Problem> {
+    let options = arguments.scope.options(Command::Destroy, Replace::default());
+    if arguments.yes {
+        return without_asking(console, directory, &arguments.pace, options).await;
+    }
+    console.can_ask("destroy")?;
+    plan_and_run(console, directory, &arguments.pace, options, Some("Remove all of this?")).await
+}
+
+pub(super) async fn without_asking(console: Console, directory: &Path, pace: &Pace, options: PlanOptions) -> Result<u8, Problem> {
+    plan_and_run(console, directory, pace, options, None).await
+}
+
+pub(super) async fn resume(console: Console, directory: &Path, run: Option<RunId>, pace: Pace) -> Result<u8, Problem> {
+    let progress = Progress::new(console);
+    let session = workspace::stored(directory, &pace, progress.observer())?;
+    let control = Control::new();
+    let report = watched(&progress, &control, session.engine.resume(run.as_ref(), &control)).await?;
+    finish(console, &session, &report, None).await
+}
+
+async fn apply_file(console: Console, directory: &Path, file: &Path, pace: &Pace) -> Result<u8, Problem> {
+    let json = std::fs::read(file).map_err(|error| of_io("read", &file.to_string_lossy(), error))?;
+    let plan = Plan::parse(&json)?;
+    let progress = Progress::new(console);
+    let session = workspace::stored(directory, pace, progress.observer())?;
+    carry_out(console, &session, &progress, &plan).await
+}
+
+async fn plan_and_run(
+    console: Console,
+    directory: &Path,
+    pace: &Pace,
+    options: PlanOptions,
+    question: Option<&str>,
+) -> Result<u8, Problem> {
+    let progress = Progress::new(console);
+    let (session, desired) = workspace::declared(directory, pace, progress.observer())?;
+    let plan = session.engine.plan(&desired, &options).await;
+    progress.clear();
+    let plan = plan?;
+    if !console.is_json() {
+        print(&render::plan::plan(&plan))?;
+    }
+    if let (Some(question), false) = (question, plan.is_empty()) {
+        confirm(question)?;
+    }
+    carry_out(console, &session, &progress, &plan).await
+}
+
+async fn carry_out(console: Console, session: &Session, progress: &Progress, plan: &Plan) -> Result<u8, Problem> {
+    let control = Control::new();
+    if !plan.is_empty() {
+        progress.begin(plan.steps.len());
+    }
+    let report = watched(progress, &control, session.engine.apply(plan, &control)).await?;
+    finish(console, session, &report, Some(plan)).await
+}
+
+/// Drives a run to its end while signals can stop it: the first gently, the second at once.
+async fn watched(progress: &Progress, control: &Control, run: impl Future<Output = Result<Report>>) -> Result<Report> {
+    let listen = |kind| signal(kind).map_err(|error| of_io("listen to", "signals", error));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let mut run = std::pin::pin!(run);
+    let mut stopping = false;
+    let report = loop {
+        tokio::select! {
+            report = &mut run => break report,
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        control.cancel();
+        progress.say(if stopping { "Stopping at once." } else { "Finishing what runs; press again to stop at once." });
+        stopping = true;
+    };
+    progress.clear();
+    report
+}
+
+async fn finish(console: Console, session: &Session, report: &Report, plan: Option<&Plan>) -> Result<u8, Problem> {
+    let failures = render::report::failures(report, plan);
+    if !failures.is_empty() {
+        console.say(&format!("\n{failures}"));
+    }
+    let gives = report.outcome == Outcome::Completed && plan.is_none_or(|plan| plan.command == Command::Apply);
+    let outputs = if gives && !console.is_json() { session.engine.outputs().await? } else { BTreeMap::new() };
+    console.show(report, || render::report::finished(report, plan, &outputs))?;
+    Ok(of_outcome(report.outcome))
+}

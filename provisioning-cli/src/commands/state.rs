@@ -1,0 +1,56 @@
+//! `show` and `output`: what the workspace has, and what it gives back.
+
+use std::path::Path;
+
+use provisioning_core::error::{Error, ErrorKind};
+use provisioning_core::name::suggestion;
+
+use super::look;
+use crate::console::{Console, print};
+use crate::exit::{DONE, Problem};
+use crate::render;
+use crate::render::report::Reveal;
+
+pub(super) async fn show(console: Console, directory: &Path, name: Option<&str>) -> Result<u8, Problem> {
+    let rows = look(directory)?.engine.state().await?;
+    match name {
+        None => console.show(&rows, || render::state::rows(&rows))?,
+        Some(name) => {
+            let row = rows.get(name).ok_or_else(|| unknown("resource", name, rows.keys().map(AsRef::as_ref)))?;
+            console.show(row, || render::state::row(row))?;
+        }
+    }
+    Ok(DONE)
+}
+
+pub(super) async fn output(console: Console, directory: &Path, name: Option<&str>, reveal: bool) -> Result<u8, Problem> {
+    let reveal = if reveal { Reveal::Yes } else { Reveal::No };
+    let outputs = look(directory)?.engine.outputs().await?;
+    let Some(name) = name else {
+        console.show(&render::report::documents(&outputs, reveal), || render::report::outputs(&outputs, reveal))?;
+        return Ok(DONE);
+    };
+    let output = outputs.get(name).ok_or_else(|| unknown("output", name, outputs.keys().map(String::as_str)))?;
+    if console.is_json() {
+        console.show(&render::report::document(output, reveal), String::new)?;
+        return Ok(DONE);
+    }
+    // A script that reads one value must not take a mask for it.
+    let value = render::report::raw(output, reveal).ok_or_else(|| match (output.sensitive, reveal) {
+        (true, Reveal::No) => {
+            Error::new(ErrorKind::Denied, format!("the output `{name}` is sensitive")).with_hint("`--reveal` shows it")
+        }
+        _ => Error::new(ErrorKind::NotFound, format!("the output `{name}` has no value that is kept"))
+            .with_hint("it has one after an apply; of a secret only the digest is kept"),
+    })?;
+    print(&value)?;
+    Ok(DONE)
+}
+
+fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Error {
+    let error = Error::new(ErrorKind::NotFound, format!("there is no {what} `{name}`"));
+    match suggestion(name, known) {
+        Some(hint) => error.with_hint(hint),
+        None => error,
+    }
+}

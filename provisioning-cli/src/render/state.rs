@@ -1,0 +1,158 @@
+//! What is there: the state, one resource, how the workspace stands, its runs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use provisioning_core::engine::{Status, StepStatus};
+use provisioning_core::journal::RunSummary;
+use provisioning_core::name::ResourceName;
+use provisioning_core::record::Outcome;
+use provisioning_core::resource::{Role, StateRow};
+use provisioning_core::value::Value;
+
+use super::value::{inline, parts};
+use super::{BOLD, CYAN, count, paint, table, took};
+
+const INFALLIBLE: &str = "writing to a string cannot fail";
+
+/// Every resource in a line.
+pub(crate) fn rows(rows: &BTreeMap<ResourceName, StateRow>) -> String {
+    if rows.is_empty() {
+        return "The state is empty.\n".to_owned();
+    }
+    let line = |row: &StateRow| {
+        let id = row.object.as_ref().map_or("-", |object| object.id.as_str());
+        [row.name.to_string(), row.kind.to_string(), place(&row.role), id.to_owned(), condition(row)]
+    };
+    format!("{}\n", table(["NAME", "KIND", "BY", "ID", "CONDITION"], rows.values().map(line)))
+}
+
+fn place(role: &Role) -> String {
+    match role {
+        Role::Managed { provider } | Role::Lookup { provider } => provider.to_string(),
+        Role::Service { host } => format!("on {host}"),
+    }
+}
+
+fn condition(row: &StateRow) -> String {
+    let tainted = row.tainted.then(|| "tainted".to_owned());
+    let deposed = (!row.deposed.is_empty()).then(|| format!("{} deposed", row.deposed.len()));
+    let known: Vec<_> = tainted.into_iter().chain(deposed).collect();
+    if known.is_empty() { "ok".to_owned() } else { known.join(", ") }
+}
+
+/// One resource in detail.
+pub(crate) fn row(row: &StateRow) -> String {
+    let names: Vec<_> = row.depends_on.iter().map(ToString::to_string).collect();
+    let facts = [
+        ("id", row.object.as_ref().map_or_else(|| "-".to_owned(), |object| object.id.clone())),
+        ("by", place(&row.role)),
+        ("condition", condition(row)),
+        ("depends on", if names.is_empty() { "-".to_owned() } else { names.join(", ") }),
+        ("last run", row.run.to_string()),
+    ];
+    let mut text = format!("{} {}\n", row.kind, paint(BOLD, &row.name));
+    for (name, fact) in facts {
+        writeln!(text, "  {name:10}  {fact}").expect(INFALLIBLE);
+    }
+    write_values(&mut text, "inputs", &row.inputs);
+    if let Some(object) = &row.object {
+        write_values(&mut text, "outputs", &object.outputs);
+    }
+    row.deposed.iter().for_each(|old| writeln!(text, "  deposed     {}", old.id).expect(INFALLIBLE));
+    text
+}
+
+fn write_values(text: &mut String, title: &str, values: &Value) {
+    let mut found = Vec::new();
+    values.as_map().into_iter().flatten().for_each(|(name, value)| parts(name, &Value::Null, value, &mut found));
+    let width = found.iter().map(|part| part.path.chars().count()).max().unwrap_or(0);
+    if !found.is_empty() {
+        writeln!(text, "  {}", paint(BOLD, title)).expect(INFALLIBLE);
+    }
+    for part in found {
+        writeln!(text, "    {:width$}  {}", part.path, inline(&part.after)).expect(INFALLIBLE);
+    }
+}
+
+/// How a workspace stands, and what to do next.
+pub(crate) fn status(workspace: &str, status: &Status) -> String {
+    let mut text = format!("Workspace `{}` has {}.\n", paint(BOLD, workspace), count(status.resources, "resource"));
+    match &status.lease {
+        None => text.push_str("Nobody works on it.\n"),
+        Some(lease) if status.holder_is_dead => {
+            writeln!(text, "It was left by {}, which is dead; the next run takes over.", lease.holder).expect(INFALLIBLE);
+        }
+        Some(lease) => {
+            writeln!(text, "Held by {} since {}, until {}.", lease.holder, lease.acquired_at, lease.expires_at)
+                .expect(INFALLIBLE);
+        }
+    }
+    let Some(run) = &status.last_run else { return text + "No run yet.\n" };
+    writeln!(text, "The last run, {} ({}), {} at {}.", run.id, run.command, outcome(run), run.updated_at).expect(INFALLIBLE);
+    write_unfinished(&mut text, &status.unfinished);
+    let running = status.lease.is_some() && !status.holder_is_dead;
+    if matches!(run.outcome, None | Some(Outcome::Failed | Outcome::Cancelled)) && !running {
+        let next = "`provisioning resume` goes on with it; `provisioning plan` starts anew.";
+        writeln!(text, "{} {next}", paint(CYAN, "Next:")).expect(INFALLIBLE);
+    }
+    text
+}
+
+fn write_unfinished(text: &mut String, steps: &[StepStatus]) {
+    const SHOWN: usize = 20;
+    if steps.is_empty() {
+        return;
+    }
+    writeln!(text, "Not finished:").expect(INFALLIBLE);
+    let line = |step: &StepStatus| {
+        let why = step.failure.as_ref().map_or("", |failure| failure.message.as_str());
+        [format!("  {}", step.id), step.status.as_str().to_owned(), why.to_owned()]
+    };
+    let width = steps.iter().take(SHOWN).map(|step| step.id.as_str().chars().count() + 2).max().unwrap_or(0);
+    for [id, status, why] in steps.iter().take(SHOWN).map(line) {
+        writeln!(text, "{}", format!("{id:width$}  {status:10}  {why}").trim_end()).expect(INFALLIBLE);
+    }
+    if steps.len() > SHOWN {
+        writeln!(text, "  … and {} more", steps.len() - SHOWN).expect(INFALLIBLE);
+    }
+}
+
+fn outcome(run: &RunSummary) -> &'static str {
+    match run.outcome {
+        Some(Outcome::Completed) => "completed",
+        Some(Outcome::Failed) => "failed",
+        Some(Outcome::Cancelled) => "was stopped",
+        Some(Outcome::Superseded) => "was superseded",
+        None => "has not ended",
+    }
+}
+
+/// The last runs, newest last.
+pub(crate) fn runs(runs: &[RunSummary], last: usize) -> String {
+    let earlier = if last == 0 { 0 } else { runs.len().saturating_sub(last) };
+    let line = |run: &RunSummary| {
+        let millis = run.updated_at.as_millis().saturating_sub(run.started_at.as_millis());
+        let duration = took(Duration::from_millis(millis.try_into().unwrap_or(0)));
+        let (succeeded, failed) = (run.succeeded.to_string(), run.failed.to_string());
+        [
+            run.id.to_string(),
+            run.command.clone(),
+            run.started_at.to_string(),
+            duration,
+            outcome(run).to_owned(),
+            succeeded,
+            failed,
+        ]
+    };
+    if runs.is_empty() {
+        return "No run yet.\n".to_owned();
+    }
+    let head = ["RUN", "COMMAND", "STARTED", "TOOK", "OUTCOME", "DONE", "FAILED"];
+    let more = if earlier > 0 { format!("… {earlier} earlier; `--last 0` shows all\n") } else { String::new() };
+    format!("{more}{}\n", table(head, runs[earlier..].iter().map(line)))
+}
+
+#[cfg(test)]
+mod tests;

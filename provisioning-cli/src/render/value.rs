@@ -1,0 +1,160 @@
+//! Values as people read them: on one line, part by part where one line is too long, and without what must not be seen.
+
+use provisioning_core::value::{Map, Value};
+use similar::{ChangeTag, TextDiff};
+
+use super::{DIM, GREEN, RED, paint};
+
+/// The longest value that stands on one line whole, in characters.
+const LINE: usize = 72;
+/// How many lines of a text's difference are shown.
+const DIFF: usize = 16;
+
+/// A part of a value before and after.
+pub(super) struct Part {
+    /// Its path: the field, then keys and places.
+    pub(super) path: String,
+    /// What it was; `Null` for nothing.
+    pub(super) before: Value,
+    /// What it will be; `Null` for nothing.
+    pub(super) after: Value,
+}
+
+/// The parts of a field in which two values differ; what fits on a line stays whole.
+pub(super) fn parts(path: &str, before: &Value, after: &Value, found: &mut Vec<Part>) {
+    match (before, after) {
+        _ if before == after => {}
+        (Value::Map(old), Value::Map(new)) => keys(path, old, new, found),
+        (Value::Null, Value::Map(new)) if is_long(after) => keys(path, &Map::new(), new, found),
+        (Value::Map(old), Value::Null) if is_long(before) => keys(path, old, &Map::new(), found),
+        (Value::List(old), Value::List(new)) if old.len() == new.len() => {
+            for (place, (old, new)) in old.iter().zip(new.iter()).enumerate() {
+                parts(&format!("{path}[{place}]"), old, new, found);
+            }
+        }
+        (Value::Null, Value::List(new)) if is_long(after) => {
+            new.iter().enumerate().for_each(|(place, new)| parts(&format!("{path}[{place}]"), &Value::Null, new, found));
+        }
+        _ => found.push(Part { path: path.to_owned(), before: before.clone(), after: after.clone() }),
+    }
+}
+
+fn keys(path: &str, old: &Map, new: &Map, found: &mut Vec<Part>) {
+    let added = new.keys().filter(|key| !old.contains_key(*key));
+    for key in old.keys().chain(added) {
+        let side = |map: &Map| map.get(key).cloned().unwrap_or_default();
+        parts(&format!("{path}.{key}"), &side(old), &side(new), found);
+    }
+}
+
+fn is_long(value: &Value) -> bool {
+    inline(value).chars().count() > LINE
+}
+
+/// A value on one line.
+pub(super) fn inline(value: &Value) -> String {
+    match value {
+        Value::Null => "(none)".to_owned(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::String(text) => quoted(text),
+        Value::List(items) => format!("[{}]", items.iter().map(inline).collect::<Vec<_>>().join(", ")),
+        Value::Map(map) if map.is_empty() => "{}".to_owned(),
+        Value::Map(map) => {
+            let entries: Vec<_> = map.iter().map(|(key, item)| format!("{key} = {}", inline(item))).collect();
+            format!("{{ {} }}", entries.join(", "))
+        }
+        Value::Render(render) => format!("(rendered from {})", render.name),
+        Value::Secret(_) => "(sensitive)".to_owned(),
+        Value::Digest(digest) if digest.is_keyed() => "(sensitive)".to_owned(),
+        Value::Digest(digest) => format!("sha256:{}…", digest.short()),
+        Value::Unknown => "(known after apply)".to_owned(),
+    }
+}
+
+/// A text in quotes; of a long one its beginning, of several lines the first.
+fn quoted(text: &str) -> String {
+    let lines = text.lines().count();
+    let first = text.lines().next().unwrap_or_default();
+    let cut = first.char_indices().nth(LINE).map(|(end, _)| &first[..end]);
+    match (lines, cut) {
+        (0 | 1, None) => format!("{text:?}"),
+        (0 | 1, Some(cut)) => format!("{:?} ({} characters)", format!("{cut}…"), text.chars().count()),
+        (_, cut) => format!("{:?} ({lines} lines, {} bytes)", format!("{}…", cut.unwrap_or(first)), text.len()),
+    }
+}
+
+/// The lines in which two texts differ, with their signs, when one has several lines; nothing otherwise.
+pub(super) fn difference(before: &Value, after: &Value) -> Vec<String> {
+    let (Some(before), Some(after)) = (before.as_str(), after.as_str()) else { return Vec::new() };
+    if before.lines().count() < 2 && after.lines().count() < 2 {
+        return Vec::new();
+    }
+    let diff = TextDiff::from_lines(before, after);
+    let mut lines = Vec::new();
+    for (number, group) in diff.grouped_ops(1).iter().enumerate() {
+        if number > 0 {
+            lines.push(paint(DIM, "…"));
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let text = change.value().trim_end_matches('\n');
+            lines.push(match change.tag() {
+                ChangeTag::Delete => paint(RED, format!("- {text}")),
+                ChangeTag::Insert => paint(GREEN, format!("+ {text}")),
+                ChangeTag::Equal => paint(DIM, format!("  {text}")),
+            });
+        }
+    }
+    let more = lines.len().saturating_sub(DIFF);
+    if more > 0 {
+        lines.truncate(DIFF);
+        lines.push(paint(DIM, format!("… {more} more lines")));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use provisioning_core::digest::{Digest, DigestKey};
+    use provisioning_core::value::Secret;
+
+    use super::*;
+
+    #[test]
+    fn what_must_not_be_seen_is_masked_and_the_rest_is_readable() {
+        let value = Value::map([
+            ("cidr", Value::from("10.0.0.0/24")),
+            ("content", Value::Digest(Digest::of(b"abc"))),
+            ("id", Value::Unknown),
+            ("key", Value::Secret(Secret::new("hunter2".into()))),
+            ("kept", Value::Digest(Digest::keyed(&DigestKey::new([1; 32]), b"hunter2"))),
+            ("sizes", Value::list([Value::Integer(1), Value::Float(2.5)])),
+        ]);
+        let expect = r#"{ cidr = "10.0.0.0/24", content = sha256:ba7816bf8f01…, id = (known after apply), kept = (sensitive), key = (sensitive), sizes = [1, 2.5] }"#;
+        assert_eq!(inline(&value), expect);
+    }
+
+    #[test]
+    fn long_texts_show_their_beginning_and_their_size() {
+        assert_eq!(inline(&"#!/bin/sh\necho one\n".into()), r##""#!/bin/sh…" (2 lines, 19 bytes)"##);
+        let long = inline(&"x".repeat(200).into());
+        assert_eq!(long, format!("\"{}…\" (200 characters)", "x".repeat(72)));
+    }
+
+    #[test]
+    fn a_nested_change_names_only_the_parts_that_differ() {
+        let old = Value::map([("a", Value::from(1)), ("list", Value::list([Value::map([("size", Value::from(1))])]))]);
+        let new = Value::map([("a", Value::from(1)), ("list", Value::list([Value::map([("size", Value::from(2))])]))]);
+        let mut found = Vec::new();
+        parts("options", &old, &new, &mut found);
+        let paths: Vec<_> = found.iter().map(|part| part.path.as_str()).collect();
+        assert_eq!(paths, ["options.list[0].size"]);
+    }
+
+    #[test]
+    fn texts_of_several_lines_are_compared_line_by_line() {
+        let lines = difference(&"a\nb\nc\nd\ne\n".into(), &"a\nB\nc\nd\ne\n".into());
+        assert_eq!(super::super::plain(&lines.join("\n")), "  a\n- b\n+ B\n  c");
+    }
+}

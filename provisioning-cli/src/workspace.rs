@@ -1,0 +1,74 @@
+//! Opening a workspace: its folder, its configuration, its store, and the engine over them.
+//!
+//! The only file that joins the command to the configuration, the store and the providers.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use provisioning_core::clock::System;
+use provisioning_core::config::{Location, Settings, Workspace};
+use provisioning_core::engine::Engine;
+use provisioning_core::error::{Error, ErrorKind, Result};
+use provisioning_core::event::Observer;
+use provisioning_core::resource::Desired;
+use provisioning_core::store::{Identity, MemoryStore, Opening, SqliteStore};
+use provisioning_providers::registry;
+
+use crate::args::Pace;
+
+/// The file that makes a folder a workspace.
+pub(crate) const FILE: &str = "provisioning.toml";
+
+/// An open workspace.
+pub(crate) struct Session {
+    /// The engine.
+    pub(crate) engine: Engine,
+    /// The name of the workspace.
+    pub(crate) name: String,
+}
+
+/// Opens a workspace with what it declares; its store is made where it has none.
+pub(crate) fn declared(directory: &Path, pace: &Pace, observer: Observer) -> Result<(Session, Desired)> {
+    let root = root(directory)?;
+    let registry = registry(&root);
+    let Workspace { name, settings, store, desired, .. } = Workspace::load(&root, &registry)?;
+    let store = Arc::new(SqliteStore::open(&store, Opening::OrCreate(&System))?);
+    let engine = Engine::builder(registry, store).settings(paced(settings, pace)).observer(observer).build();
+    Ok((Session { engine, name }, desired))
+}
+
+/// Opens a workspace for its state and its runs alone: what it declares is not evaluated, and may be wrong.
+pub(crate) fn stored(directory: &Path, pace: &Pace, observer: Observer) -> Result<Session> {
+    let root = root(directory)?;
+    let Location { name, settings, store, .. } = Location::open(&root)?;
+    let store = Arc::new(SqliteStore::open(&store, Opening::Existing)?);
+    let engine = Engine::builder(registry(&root), store).settings(paced(settings, pace)).observer(observer).build();
+    Ok(Session { engine, name })
+}
+
+/// Opens a workspace for what it declares alone: no store is read or made.
+pub(crate) fn unstored(directory: &Path) -> Result<(Engine, Desired)> {
+    let root = root(directory)?;
+    let registry = registry(&root);
+    let Workspace { settings, desired, .. } = Workspace::load(&root, &registry)?;
+    let store = Arc::new(MemoryStore::new(Identity::fresh(&System)));
+    let engine = Engine::builder(registry, store).settings(settings).build();
+    Ok((engine, desired))
+}
+
+/// The nearest folder, from a directory upwards, that is a workspace.
+pub(crate) fn root(directory: &Path) -> Result<PathBuf> {
+    let from = directory.canonicalize().map_err(|error| crate::console::of_io("open", &directory.to_string_lossy(), error))?;
+    let found = from.ancestors().find(|folder| folder.join(FILE).is_file());
+    found.map(Path::to_owned).ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("`{}` is not in a workspace: there is no `{FILE}`", from.display()))
+            .with_hint("`provisioning init` makes one here; `-C DIR` works in another folder")
+    })
+}
+
+fn paced(mut settings: Settings, pace: &Pace) -> Settings {
+    settings.limits.run = pace.parallelism.map_or(settings.limits.run, NonZeroUsize::get);
+    settings.on_failure = pace.on_failure.unwrap_or(settings.on_failure);
+    settings
+}
