@@ -1,0 +1,19 @@
+# `make test` runs every test; it says what is missing before it begins.
+.PHONY: test check docs bench
+
+test:
+	@command -v cargo >/dev/null || { echo "missing: a Rust toolchain (1.95 or newer), see https://rustup.rs" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "missing: a C compiler (SQLite is built from source), such as the package gcc" >&2; exit 1; }
+	cargo test --workspace --no-fail-fast
+
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+	@if command -v cargo-deny >/dev/null; then cargo deny --offline check licenses bans sources; else echo "cargo-deny is not here: licences were not checked"; fi
+
+docs:
+	cargo doc --workspace --no-deps --open
+
+bench:
+	cargo bench --bench engine
