@@ -82,7 +82,9 @@ fn a_module_of_core_uses_only_modules_before_it() {
     let order = core_order();
     let place: BTreeMap<_, _> = order.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
     let mut problems = Vec::new();
-    for source in crate_sources("provisioning-core").iter().filter(|source| !source.is_test() && !source.path.ends_with("src/lib.rs")) {
+    for source in
+        crate_sources("provisioning-core").iter().filter(|source| !source.is_test() && !source.path.ends_with("src/lib.rs"))
+    {
         let module = module_of(source);
         let Some(own) = place.get(module.as_str()) else {
             problems.push(format!("{}: `{module}` is not in the list of lib.rs", source.shown()));
@@ -104,7 +106,8 @@ fn a_module_of_core_uses_only_modules_before_it() {
 fn the_order_of_modules_is_the_one_in_the_architecture() {
     let text = fs::read_to_string(root().join("ARCHITECTURE.md")).expect("there is an ARCHITECTURE.md");
     let table = text.split("<!-- modules -->").nth(1).expect("the module table stands between `<!-- modules -->` marks");
-    let told: Vec<_> = table.lines().filter_map(|line| line.split('|').nth(2)?.trim().strip_prefix('`')?.strip_suffix('`')).collect();
+    let told: Vec<_> =
+        table.lines().filter_map(|line| line.split('|').nth(2)?.trim().strip_prefix('`')?.strip_suffix('`')).collect();
     assert_eq!(told, core_order(), "ARCHITECTURE.md and lib.rs list other modules, or in another order");
 }
 
@@ -160,7 +163,18 @@ fn a_library_is_named_only_where_it_belongs() {
 
 #[test]
 fn core_reads_neither_the_environment_nor_the_terminal_nor_the_clock() {
-    let forbidden = ["std::env", "env::var", "std::io::stdin", "println!", "eprintln!", "SystemTime", "std::time::Instant", "static mut", "OnceLock", "LazyLock"];
+    let forbidden = [
+        "std::env",
+        "env::var",
+        "std::io::stdin",
+        "println!",
+        "eprintln!",
+        "SystemTime",
+        "std::time::Instant",
+        "static mut",
+        "OnceLock",
+        "LazyLock",
+    ];
     let mut problems = Vec::new();
     for source in crate_sources("provisioning-core").iter().filter(|source| !source.is_test()) {
         for word in forbidden {
@@ -206,7 +220,10 @@ fn crates_depend_on_one_another_downwards_only() {
     for (name, below) in allowed {
         let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).expect("a manifest");
         let dependencies = manifest.split("[dev-dependencies]").next().unwrap_or_default();
-        let uses = dependencies.lines().filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|word| word.starts_with("provisioning-"));
+        let uses = dependencies
+            .lines()
+            .filter_map(|line| line.split(['.', ' ', '=']).next())
+            .filter(|word| word.starts_with("provisioning-"));
         problems.extend(uses.filter(|used| !below.contains(used)).map(|used| format!("{name} depends on {used}")));
     }
     check(&problems);
@@ -226,7 +243,9 @@ fn every_path_that_the_documents_name_exists() {
         let text = fs::read_to_string(root().join(document)).unwrap_or_else(|_| panic!("there is a {document}"));
         let prose = text.split("```").step_by(2).collect::<String>();
         for named in prose.split('`').skip(1).step_by(2) {
-            let is_path = named.contains('/') && !named.contains([' ', '<', '*', '$', '(', '{', '~']) && !named.starts_with(['.', '/', '-']);
+            let is_path = named.contains('/')
+                && !named.contains([' ', '<', '*', '$', '(', '{', '~'])
+                && !named.starts_with(['.', '/', '-']);
             if is_path && !root().join(named).exists() && !root().join("provisioning-core/src").join(named).exists() {
                 problems.push(format!("{document}: there is no `{named}`"));
             }

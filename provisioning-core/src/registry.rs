@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use async_trait::async_trait;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::Host;
 use crate::name::{Kind, suggestion};
-use crate::provider::Provider;
+use crate::provider::{AnyKind, Provider};
 use crate::schema::Schema;
 use crate::task::TaskService;
 use crate::value::Value;
@@ -53,6 +55,16 @@ impl Registry {
     pub fn with_provider(mut self, factory: impl ProviderFactory + 'static) -> Self {
         self.providers.insert(factory.settings().kind.clone(), Arc::new(factory));
         self
+    }
+
+    /// Adds a provider type without settings that has these kinds.
+    ///
+    /// # Errors
+    /// `Invalid` when the name is not one.
+    pub fn with_kinds(self, name: &str, kinds: Vec<Arc<dyn AnyKind>>) -> Result<Self> {
+        let kind = Kind::parse(name)?;
+        let settings = Schema::bare(kind, format!("The provider `{name}`."));
+        Ok(self.with_provider(Fixed { settings: Arc::new(settings), kinds }))
     }
 
     /// Adds a task service under the name in its schema.
@@ -122,6 +134,38 @@ impl Registry {
         })?;
         let transport = self.transports.get(name);
         transport.ok_or_else(|| unknown("transport", name, self.transports.keys().map(String::as_str)))?.host(connection)
+    }
+}
+
+/// A provider type without settings: every alias of it is the same provider.
+#[derive(Clone)]
+struct Fixed {
+    settings: Arc<Schema>,
+    kinds: Vec<Arc<dyn AnyKind>>,
+}
+
+impl ProviderFactory for Fixed {
+    fn settings(&self) -> Arc<Schema> {
+        self.settings.clone()
+    }
+
+    fn kinds(&self) -> Vec<Arc<Schema>> {
+        self.kinds.iter().map(|kind| kind.schema()).collect()
+    }
+
+    fn build(&self, _: &Value) -> Result<Arc<dyn Provider>> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+#[async_trait]
+impl Provider for Fixed {
+    async fn check(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn kinds(&self) -> Vec<Arc<dyn AnyKind>> {
+        self.kinds.clone()
     }
 }
 

@@ -85,6 +85,17 @@ pub enum UndoClass {
 }
 
 impl Schema {
+    /// A schema without fields.
+    pub fn bare(kind: Kind, summary: impl Into<String>) -> Self {
+        Self {
+            kind,
+            summary: summary.into(),
+            existence: Existence::default(),
+            fields: BTreeMap::new(),
+            undo: UndoTable::default(),
+        }
+    }
+
     /// Reads a schema from its TOML file.
     ///
     /// # Errors
