@@ -1,6 +1,5 @@
-//! A program that embeds the engine with a provider of its own: a board of notes, each note a file named by its token.
-//!
-//! `cargo run --example embed` declares two notes, applies them, changes one, and destroys both.
+//! `cargo run --example embed`: a program that embeds the engine with a provider of its own, a board of notes.
+//! It declares two notes, applies them, changes one and with it the other, and destroys both.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,8 +20,7 @@ use serde::{Deserialize, Serialize};
 const NOTE: &str = r#"
 kind = "note"
 summary = "A note on the board."
-fields.text = { type = "string", presence = "required", summary = "What it says." }
-fields.id = { type = "string", presence = "computed", summary = "Its identity." }
+fields = { text = { type = "string", summary = "What it says." }, id = { type = "string", presence = "computed", summary = "Who it is." } }
 "#;
 
 #[derive(Serialize, Deserialize)]
@@ -39,9 +37,9 @@ struct Note {
 struct Board(PathBuf);
 
 impl Board {
-    fn write(&self, id: &str, text: &str) -> Result<Note> {
-        std::fs::write(self.0.join(id), text).map_err(|error| Error::invalid("the board is full").with_source(error))?;
-        Ok(Note { id: id.into(), text: text.into() })
+    fn write(&self, id: &str, text: &str) -> Result<Reply<Note>> {
+        std::fs::write(self.0.join(id), text).map_err(|error| Error::invalid("the board takes no note").with_source(error))?;
+        Ok(Reply::Done(Note { id: id.into(), text: text.into() }))
     }
 
     fn look(&self, id: &str) -> Option<Note> {
@@ -67,11 +65,11 @@ impl ResourceKind for Board {
     }
 
     async fn create(&self, context: &Context, spec: Spec) -> Result<Reply<Note>> {
-        self.write(context.token.as_str(), &spec.text).map(Reply::Done)
+        self.write(context.token.as_str(), &spec.text)
     }
 
     async fn update(&self, _: &Context, prior: Note, spec: Spec) -> Result<Reply<Note>> {
-        self.write(&prior.id, &spec.text).map(Reply::Done)
+        self.write(&prior.id, &spec.text)
     }
 
     async fn delete(&self, _: &Context, prior: Note) -> Result<Reply<()>> {
@@ -82,7 +80,7 @@ impl ResourceKind for Board {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
-    let folder = tempfile::tempdir().map_err(|error| Error::invalid("no temporary folder").with_source(error))?;
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let registry = Registry::default().with_kinds("board", vec![erase(Board(folder.path().to_owned()))])?;
     let store = SqliteStore::open(&folder.path().join(".state/state.db"), Opening::OrCreate(&System))?;
     let engine = Engine::builder(registry.clone(), Arc::new(store)).build();
@@ -94,11 +92,8 @@ async fn main() -> Result<()> {
         });
         let desired = config::desired(&Value::try_from(document)?.into(), &registry, &Settings::shipped())?;
         let plan = engine.plan(&desired, &PlanOptions::new(command)).await?;
-        for change in &plan.changes {
-            println!("{} {}", change.change.as_str(), change.name);
-        }
-        let report = engine.apply(&plan, &Control::new()).await?;
-        println!("{:?}: {} of {} steps\n", report.outcome, report.succeeded, report.steps);
+        plan.changes.iter().for_each(|change| println!("{} {}", change.change.as_str(), change.name));
+        println!("{} steps done\n", engine.apply(&plan, &Control::new()).await?.succeeded);
     }
     Ok(())
 }
