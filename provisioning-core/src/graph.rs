@@ -2,11 +2,11 @@
 //!
 //! The only file that names petgraph. Edges run from what is needed to what needs it, the way a run proceeds.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{Display, Write as _};
 
-use petgraph::algo::{tarjan_scc, toposort};
-use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::algo::{kosaraju_scc, toposort};
+use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
 
@@ -25,13 +25,15 @@ pub enum Dependency {
 /// A directed graph whose nodes are found by name.
 #[derive(Debug, Clone)]
 pub struct Graph<N> {
-    graph: DiGraph<N, Dependency>,
+    inner: DiGraph<N, Dependency>,
     index: BTreeMap<N, NodeIndex>,
+    /// A hub may have as many edges as there are nodes, so that looking through them will not do.
+    edges: HashMap<(NodeIndex, NodeIndex), EdgeIndex>,
 }
 
 impl<N> Default for Graph<N> {
     fn default() -> Self {
-        Self { graph: DiGraph::new(), index: BTreeMap::new() }
+        Self { inner: DiGraph::new(), index: BTreeMap::new(), edges: HashMap::new() }
     }
 }
 
@@ -39,22 +41,25 @@ impl<N: Ord + Clone + Display> Graph<N> {
     /// Adds a node; one that is there already stays as it is.
     pub fn add(&mut self, name: N) {
         if !self.index.contains_key(&name) {
-            let index = self.graph.add_node(name.clone());
-            self.index.insert(name, index);
+            let node = self.inner.add_node(name.clone());
+            self.index.insert(name, node);
         }
     }
 
     /// Makes one node depend on another; both are added where they are missing, and of two edges the harder one stays.
     pub fn depend(&mut self, dependent: &N, on: &N, dependency: Dependency) {
-        self.add(on.clone());
-        self.add(dependent.clone());
-        let (from, to) = (self.index[on], self.index[dependent]);
-        match self.graph.find_edge(from, to) {
-            Some(edge) => self.graph[edge] = self.graph[edge].max(dependency),
+        let (from, to) = (self.node(on), self.node(dependent));
+        match self.edges.get(&(from, to)) {
+            Some(edge) => self.inner[*edge] = self.inner[*edge].max(dependency),
             None => {
-                self.graph.add_edge(from, to, dependency);
+                self.edges.insert((from, to), self.inner.add_edge(from, to, dependency));
             }
         }
+    }
+
+    fn node(&mut self, name: &N) -> NodeIndex {
+        self.add(name.clone());
+        self.index[name]
     }
 
     /// Whether there is a node of this name.
@@ -64,12 +69,12 @@ impl<N: Ord + Clone + Display> Graph<N> {
 
     /// How many nodes there are.
     pub fn len(&self) -> usize {
-        self.graph.node_count()
+        self.inner.node_count()
     }
 
     /// Whether there is no node.
     pub fn is_empty(&self) -> bool {
-        self.graph.node_count() == 0
+        self.inner.node_count() == 0
     }
 
     /// What a node depends on, by name.
@@ -85,11 +90,11 @@ impl<N: Ord + Clone + Display> Graph<N> {
     fn neighbours(&self, name: &N, direction: Direction) -> Vec<(&N, Dependency)> {
         let Some(&node) = self.index.get(name) else { return Vec::new() };
         let mut found: Vec<_> = self
-            .graph
+            .inner
             .edges_directed(node, direction)
             .map(|edge| {
                 let other = if direction == Direction::Incoming { edge.source() } else { edge.target() };
-                (&self.graph[other], *edge.weight())
+                (&self.inner[other], *edge.weight())
             })
             .collect();
         found.sort();
@@ -114,20 +119,27 @@ impl<N: Ord + Clone + Display> Graph<N> {
     /// Every node after all that it depends on.
     ///
     /// # Errors
-    /// The path of a cycle, first and last node the same.
+    /// The path of a cycle, from its first node by name to the same again.
     pub fn order(&self) -> Result<Vec<&N>, Vec<&N>> {
-        match toposort(&self.graph, None) {
-            Ok(order) => Ok(order.into_iter().map(|node| &self.graph[node]).collect()),
+        match toposort(&self.inner, None) {
+            Ok(order) => Ok(order.into_iter().map(|node| &self.inner[node]).collect()),
             Err(cycle) => Err(self.cycle_through(cycle.node_id())),
         }
     }
 
+    /// The nodes that lie on cycles; those that reach one another have the same number.
+    pub fn circles(&self) -> BTreeMap<&N, usize> {
+        let circular = |nodes: &Vec<NodeIndex>| nodes.len() > 1 || self.edges.contains_key(&(nodes[0], nodes[0]));
+        let components = kosaraju_scc(&self.inner).into_iter().filter(circular).enumerate();
+        components.flat_map(|(number, nodes)| nodes.into_iter().map(move |node| (&self.inner[node], number))).collect()
+    }
+
     fn cycle_through(&self, start: NodeIndex) -> Vec<&N> {
-        let component = tarjan_scc(&self.graph).into_iter().find(|nodes| nodes.contains(&start)).unwrap_or_default();
+        let component = kosaraju_scc(&self.inner).into_iter().find(|nodes| nodes.contains(&start)).unwrap_or_default();
         let component: BTreeSet<_> = component.into_iter().collect();
         let (mut path, mut seen, mut node) = (vec![start], BTreeSet::from([start]), start);
         loop {
-            let mut inside = self.graph.neighbors_directed(node, Direction::Incoming).filter(|next| component.contains(next));
+            let mut inside = self.inner.neighbors_directed(node, Direction::Incoming).filter(|next| component.contains(next));
             let Some(next) = inside.next() else { break };
             path.push(next);
             if !seen.insert(next) {
@@ -137,7 +149,11 @@ impl<N: Ord + Clone + Display> Graph<N> {
         }
         let last = path.last().copied();
         let from = path.iter().position(|node| Some(*node) == last).unwrap_or(0);
-        path[from..].iter().map(|node| &self.graph[*node]).collect()
+        let mut path: Vec<_> = path[from..].iter().skip(1).map(|node| &self.inner[*node]).collect();
+        let first = path.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(place, _)| place);
+        path.rotate_left(first);
+        path.extend(path.first().copied());
+        path
     }
 
     /// The graph in the DOT language, with what a function adds to each node.
@@ -180,6 +196,14 @@ mod tests {
         path.pop();
         path.sort();
         assert_eq!(path, [&"a", &"b", &"c"]);
+    }
+
+    #[test]
+    fn circles_are_numbered_and_what_leads_to_them_is_not() {
+        let graph = graph(&[("a", "b"), ("b", "a"), ("c", "d"), ("d", "c"), ("b", "c"), ("a", "head"), ("own", "own")]);
+        let circles = graph.circles();
+        assert_eq!(circles.keys().copied().collect::<Vec<_>>(), [&"a", &"b", &"c", &"d", &"own"]);
+        assert!(circles[&"a"] == circles[&"b"] && circles[&"c"] == circles[&"d"] && circles[&"a"] != circles[&"c"]);
     }
 
     #[test]
