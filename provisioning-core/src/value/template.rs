@@ -206,6 +206,17 @@ impl Value {
         Ok(())
     }
 
+    /// The value in a form that resolves to itself, whatever its texts look like.
+    #[must_use]
+    pub fn to_literal(&self) -> Self {
+        match self {
+            Self::String(text) if text.contains("${") => text.replace("${", "$${").into(),
+            Self::List(items) => Self::list(items.iter().map(Self::to_literal)),
+            Self::Map(map) => Self::map(map.iter().map(|(key, item)| (key.clone(), item.to_literal()))),
+            other => other.clone(),
+        }
+    }
+
     /// The value with every reference replaced by what `lookup` gives for it.
     ///
     /// # Errors
@@ -283,6 +294,15 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(resolve(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_literal_resolves_to_the_value_it_was_made_of() {
+        for text in ["plain", "${net.id}", "a$${b}", "$$${c}", "$"] {
+            let value = Value::list([Value::from(text)]);
+            let resolved = value.to_literal().resolve(&mut |reference| Err(Error::bug(format!("{reference} is one"))));
+            assert_eq!(resolved.expect("it has no reference"), value, "{text}");
         }
     }
 
