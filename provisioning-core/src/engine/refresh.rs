@@ -102,7 +102,9 @@ impl Eyes {
                     };
                     let answer = within(engine.settings.timeout_seconds, lookup.read(&query)).await;
                     let answer = answer.map_err(|error| error.with_context("lookup", name.as_str()))?;
-                    seen.answers.insert(name, query.overlaid(&answer));
+                    let answer = query.overlaid(&answer);
+                    self.world.set(&name, answer.clone());
+                    seen.answers.insert(name, answer);
                 }
                 Need::Condition { name, connection, inputs } => {
                     let (host, service) = (self.tools.host(&connection)?, self.tools.service(&desired.resources[&name].kind)?);

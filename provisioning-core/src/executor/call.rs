@@ -38,6 +38,9 @@ pub(super) async fn perform(step: &Step, target: Option<Target>, call: Call, con
                 Reply::Wait { after, phase } => Effect::Wait { after, phase },
             }),
         },
+        (Action::Refresh, Some(Target::Kind(kind))) if kind.schema().existence == Existence::Stored => {
+            Ok(Effect::Done(step.prior.clone()))
+        }
         (Action::Refresh, Some(Target::Kind(kind))) => {
             let prior = prior(step)?;
             let read = kind.read(std::slice::from_ref(&prior.id)).await?;

@@ -76,6 +76,9 @@ impl Ledger {
         let rows = effect(&self.run, step, self.rows.get(row_name), &recorded, &fact);
         for change in &rows {
             self.take_in(change);
+            if let (Action::Rename { .. }, RowChange::Put(row)) = (&step.action, change) {
+                self.world.set(&row.name, row.outputs());
+            }
         }
         let fact = Fact::Step { id: step.id.clone(), fact };
         self.progress.apply(&fact)?;
@@ -87,16 +90,18 @@ impl Ledger {
     pub(super) fn finish(&mut self, index: usize, schema: Option<&Schema>, object: Option<Object>) -> Option<Object> {
         let plan = self.plan.clone();
         let step = &plan.steps[index];
-        let inputs = self.inputs.remove(&index).unwrap_or_default();
-        let object = object?;
+        let mut inputs = self.inputs.remove(&index).unwrap_or_default();
         if step.action == Action::Refresh {
-            let before = self.rows.get(&step.resource).map(|row| row.inputs.clone()).unwrap_or_default();
-            self.world.set(&step.resource, before.overlaid(&object.outputs));
-        } else {
-            self.world.set(&step.resource, inputs.overlaid(&object.outputs));
+            inputs = self.rows.get(&step.resource).map(|row| row.inputs.clone()).unwrap_or_default();
         }
+        let object = object?;
+        self.world.set(&step.resource, inputs.overlaid(&object.outputs));
         let outputs = schema.map_or_else(|| object.outputs.clone(), |schema| schema.persistable(&object.outputs, &self.key));
-        Some(Object { outputs, ..object })
+        Some(Object { outputs, ..object }.hiding(&self.persistable_as(schema, &inputs)))
+    }
+
+    fn persistable_as(&self, schema: Option<&Schema>, inputs: &Value) -> Value {
+        schema.map_or_else(|| inputs.clone(), |schema| schema.persistable(inputs, &self.key))
     }
 
     pub(super) fn persistable(&self, schema: &Schema, inputs: &Value) -> Value {
