@@ -34,11 +34,10 @@ pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, 
             vec![put(made(run, step, row, inputs, object.clone()))]
         }
         (StepFact::Succeeded { object: Some(object) }, Action::Refresh) => {
-            row.map_or_else(Vec::new, |row| vec![put(StateRow { object: Some(object.clone()), run: run.clone(), ..row.clone() })])
+            row.map_or_else(Vec::new, |row| vec![put(StateRow { object: Some(object.clone()), ..kept(run, step, row) })])
         }
         (StepFact::Succeeded { .. }, Action::Rename { from }) => row.map_or_else(Vec::new, |row| {
-            let renamed =
-                StateRow { name: step.resource.clone(), lifecycle: step.lifecycle.clone(), run: run.clone(), ..row.clone() };
+            let renamed = StateRow { name: step.resource.clone(), role: step.role.clone(), ..kept(run, step, row) };
             vec![RowChange::Remove(from.clone()), put(renamed)]
         }),
         (StepFact::Succeeded { object: None }, Action::Delete | Action::RemoveService | Action::Refresh) => {
@@ -47,6 +46,21 @@ pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, 
         (StepFact::Succeeded { .. }, Action::Forget) => vec![RowChange::Remove(step.resource.clone())],
         _ => Vec::new(),
     }
+}
+
+/// The row with what a step says of its resource besides the object.
+fn kept(run: &RunId, step: &Step, row: &StateRow) -> StateRow {
+    let depends_on = depends_on(step, row, &row.deposed);
+    StateRow { depends_on, lifecycle: step.lifecycle.clone(), run: run.clone(), ..row.clone() }
+}
+
+/// What a resource depends on, its old objects included: they still use what they were made with.
+fn depends_on(step: &Step, row: &StateRow, deposed: &[Object]) -> Vec<ResourceName> {
+    let mut names = step.depends_on.clone();
+    if !deposed.is_empty() {
+        names.extend(row.depends_on.iter().filter(|on| !step.depends_on.contains(on)).cloned());
+    }
+    names
 }
 
 fn put(row: StateRow) -> RowChange {
@@ -68,9 +82,9 @@ fn made(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, object
         written: step.inputs.clone(),
         inputs: inputs.clone(),
         object: Some(object),
+        depends_on: row.map_or_else(|| step.depends_on.clone(), |row| depends_on(step, row, &deposed)),
         deposed,
         tainted: false,
-        depends_on: step.depends_on.clone(),
         lifecycle: step.lifecycle.clone(),
         run: run.clone(),
         version: 0,
@@ -85,6 +99,9 @@ fn without(run: &RunId, step: &Step, row: Option<&StateRow>) -> Vec<RowChange> {
     rest.deposed.retain(|object| object.id != prior.id);
     if rest.object.is_none() && rest.deposed.is_empty() {
         return vec![RowChange::Remove(step.resource.clone())];
+    }
+    if rest.deposed.is_empty() {
+        rest.depends_on.clone_from(&step.depends_on);
     }
     rest.run = run.clone();
     vec![put(rest)]
