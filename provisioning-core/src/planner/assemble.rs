@@ -3,34 +3,34 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::compare::{Compared, Decision};
-use super::order::{backward, forward};
-use super::{Input, Linked};
-use crate::error::{Error, Result};
+use super::compare::{Compared, Decision, Leftover};
+use super::order::{backward, forward, leftover_step};
+use super::scope::Scope;
 use crate::graph::{Dependency, Graph};
 use crate::name::{ResourceName, StepId};
 use crate::plan::{Action, ChangeKind, FORMAT, Plan, ResourceChange, Step};
 use crate::record::Object;
-use crate::resource::{Declared, Lifecycle, StateRow};
+use crate::resource::{Declared, Lifecycle, Role, StateRow};
 use crate::schema::{Undo, UndoTable};
+use crate::value::Value;
 
-pub(super) fn assemble(input: &Input<'_>, linked: &Linked, compared: &Compared<'_>, graph: &Graph<StepId>) -> Result<Plan> {
-    let mut assembly = Assembly { input, linked, graph, steps: BTreeMap::new(), changes: Vec::new() };
+pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, graph: &Graph<StepId>) -> Plan {
+    let input = &scope.input;
+    let mut assembly = Assembly { scope, graph, steps: BTreeMap::new(), changes: Vec::new() };
+    let changing: BTreeSet<_> = compared.decisions.iter().map(|decision| &decision.name).collect();
     for (from, declared) in &compared.renames {
-        assembly.rename(from, declared);
+        assembly.rename(from, declared, changing.contains(&declared.name));
     }
     for decision in &compared.decisions {
         assembly.decision(decision);
     }
-    assembly.deposed(compared);
+    for left in &compared.leftovers {
+        assembly.leftover(left);
+    }
     let Assembly { mut steps, changes, .. } = assembly;
-    let order = graph.order().map_err(|path| {
-        let path: Vec<_> = path.into_iter().map(|step| format!("`{step}`")).collect();
-        Error::bug(format!("the steps of the plan wait for one another: {}", path.join(" after ")))
-    })?;
-    let mut ordered: Vec<_> = order.into_iter().filter_map(|id| steps.remove(id)).collect();
-    ordered.extend(steps.into_values());
-    Ok(Plan {
+    let order = graph.order().expect("the order was checked when the graph was made");
+    let steps: Vec<_> = order.into_iter().filter_map(|id| steps.remove(id)).collect();
+    Plan {
         format: FORMAT,
         workspace: input.identity.workspace.clone(),
         created_at: input.now,
@@ -40,14 +40,14 @@ pub(super) fn assemble(input: &Input<'_>, linked: &Linked, compared: &Compared<'
         lookups: input.seen.answers.clone(),
         outputs: input.desired.outputs.clone(),
         changed_outputs: Vec::new(),
-        basis: basis(input, &ordered),
+        basis: basis(scope, &steps),
         changes,
-        steps: ordered,
-    })
+        steps,
+    }
 }
 
 /// The version of every row that a step touches or reads.
-fn basis(input: &Input<'_>, steps: &[Step]) -> BTreeMap<ResourceName, u64> {
+fn basis(scope: &Scope<'_>, steps: &[Step]) -> BTreeMap<ResourceName, u64> {
     let mut names: BTreeSet<&ResourceName> = BTreeSet::new();
     for step in steps {
         names.insert(&step.resource);
@@ -56,103 +56,99 @@ fn basis(input: &Input<'_>, steps: &[Step]) -> BTreeMap<ResourceName, u64> {
             names.insert(from);
         }
     }
-    names.into_iter().map(|name| (name.clone(), input.state.get(name).map_or(0, |row| row.version))).collect()
+    names.into_iter().map(|name| (name.clone(), scope.input.state.get(name).map_or(0, |row| row.version))).collect()
 }
 
 struct Assembly<'a> {
-    input: &'a Input<'a>,
-    linked: &'a Linked,
+    scope: &'a Scope<'a>,
     graph: &'a Graph<StepId>,
     steps: BTreeMap<StepId, Step>,
     changes: Vec<ResourceChange>,
 }
 
+/// What a step on something that exists is about.
+struct Existing<'a> {
+    name: &'a ResourceName,
+    row: &'a StateRow,
+    prior: Option<Object>,
+    undo: &'a UndoTable,
+}
+
 impl Assembly<'_> {
     fn decision(&mut self, decision: &Decision<'_>) {
-        let forward = forward(decision);
-        let backward = backward(decision);
-        let undo = worst(forward.iter().map(|action| undo_of(action, &decision.schema.undo)).chain(
-            backward.iter().map(|action| undo_of(action, &decision.old_schema.as_ref().unwrap_or(&decision.schema).undo)),
-        ));
-        self.changes.push(ResourceChange {
-            name: decision.name.clone(),
-            kind: decision
-                .declared
-                .map_or_else(|| decision.row.map(|row| row.kind.clone()), |declared| Some(declared.kind.clone()))
-                .unwrap_or_else(|| decision.schema.kind.clone()),
-            role: decision
-                .declared
-                .map(|declared| &declared.role)
-                .or(decision.row.map(|row| &row.role))
-                .cloned()
-                .expect("a decision is about a declaration or a row"),
-            change: decision.change,
-            reason: decision.reason.clone(),
-            fields: decision.fields.clone(),
-            undo,
-            origin: decision.declared.and_then(|declared| declared.origin.clone()),
-        });
+        let (forward, backward) = (forward(decision), backward(decision));
+        let old_undo = &decision.old_schema.as_ref().unwrap_or(&decision.schema).undo;
+        let undo = forward.iter().map(|action| undo_of(action, &decision.schema.undo));
+        let undo = undo.chain(backward.iter().map(|action| undo_of(action, old_undo))).max_by_key(|undo| undo.class);
+        self.changes.push(change(decision, undo.unwrap_or_default()));
+        let existing = |row, undo| {
+            let prior = decision.prior.clone().or_else(|| decision.row.and_then(|row| row.object.clone()));
+            Existing { name: &decision.name, row, prior, undo }
+        };
         if let Some(action) = forward {
-            let step = self.forward_step(decision, action);
+            let step = match (decision.declared, decision.row) {
+                (Some(declared), _) => self.declared_step(declared, action, decision),
+                (None, Some(row)) => self.existing_step(action, existing(row, &decision.schema.undo)),
+                (None, None) => unreachable!("a decision is about a declaration or a row"),
+            };
             self.steps.insert(step.id.clone(), step);
         }
         if let (Some(action), Some(row)) = (backward, decision.row) {
-            let schema = decision.old_schema.as_ref().unwrap_or(&decision.schema);
-            let step = self.backward_step(row, action, decision.prior.clone().or_else(|| row.object.clone()), &schema.undo);
+            let step = self.existing_step(action, existing(row, old_undo));
             self.steps.insert(step.id.clone(), step);
         }
     }
 
-    fn forward_step(&self, decision: &Decision<'_>, action: Action) -> Step {
+    fn declared_step(&self, declared: &Declared, action: Action, decision: &Decision<'_>) -> Step {
         let replaces_later = decision.change == ChangeKind::ReplaceBefore;
         let keeps = matches!(action, Action::Update | Action::Refresh | Action::ApplyService);
-        let prior = if replaces_later || keeps { decision.prior.clone() } else { None };
-        let undo = undo_of(&action, &decision.schema.undo);
-        match (decision.declared, decision.row) {
-            (Some(declared), _) => self.declared_step(declared, action, prior, undo),
-            (None, Some(row)) => {
-                Step { undo, ..self.backward_step(row, action, prior.or_else(|| row.object.clone()), &decision.schema.undo) }
-            }
-            (None, None) => unreachable!("a decision is about a declaration or a row"),
+        let inputs = match action {
+            Action::Refresh => Value::Null,
+            _ => decision.written.clone().unwrap_or_else(|| declared.inputs.clone()),
+        };
+        Step {
+            prior: if replaces_later || keeps { decision.prior.clone() } else { None },
+            undo: undo_of(&action, &decision.schema.undo),
+            inputs,
+            ..self.bare_step(declared, action)
         }
     }
 
-    fn declared_step(&self, declared: &Declared, action: Action, prior: Option<Object>, undo: Undo) -> Step {
+    fn bare_step(&self, declared: &Declared, action: Action) -> Step {
         let id = StepId::of(&declared.name, action.verb());
-        let hard =
-            self.linked.graph.dependencies(&declared.name).into_iter().filter(|(_, dependency)| *dependency == Dependency::Hard);
         Step {
             resource: declared.name.clone(),
             kind: declared.kind.clone(),
             role: declared.role.clone(),
-            inputs: declared.inputs.clone(),
+            inputs: Value::Null,
+            prior: None,
             requires: self.edges(&id, Dependency::Hard),
             after: self.edges(&id, Dependency::Soft),
-            depends_on: hard.map(|(on, _)| on.clone()).collect(),
+            depends_on: self.scope.needed(&declared.name),
             lifecycle: declared.lifecycle.clone(),
             retry: declared.retry.clone(),
             timeout_seconds: declared.timeout.as_secs_f64(),
+            undo: Undo::default(),
             id,
             action,
-            prior,
-            undo,
         }
     }
 
-    fn backward_step(&self, row: &StateRow, action: Action, prior: Option<Object>, undo: &UndoTable) -> Step {
-        let declared = self.input.desired.resources.get(&row.name);
-        let name = declared.map_or(&row.name, |declared| &declared.name);
+    fn existing_step(&self, action: Action, existing: Existing<'_>) -> Step {
+        let Existing { name, row, prior, undo } = existing;
         let id = StepId::of(name, action.verb());
-        let settings = self.input.settings;
+        let settings = self.scope.input.settings;
+        let declared = self.scope.declared.resources.get(name);
         let timeout = declared.map_or(Duration::from_secs_f64(settings.timeout_seconds), |declared| declared.timeout);
+        let stays = self.scope.input.desired.resources.contains_key(name);
         Step {
             resource: name.clone(),
             kind: row.kind.clone(),
             role: row.role.clone(),
-            inputs: if matches!(action, Action::RemoveService) { row.written.clone() } else { crate::value::Value::Null },
+            inputs: if action == Action::RemoveService { removed_inputs(row) } else { Value::Null },
             requires: self.edges(&id, Dependency::Hard),
             after: self.edges(&id, Dependency::Soft),
-            depends_on: row.depends_on.clone(),
+            depends_on: if stays { self.scope.needed(name) } else { row.depends_on.clone() },
             lifecycle: Lifecycle { moved_from: None, ..row.lifecycle.clone() },
             retry: declared.map_or_else(|| settings.retry.clone(), |declared| declared.retry.clone()),
             timeout_seconds: timeout.as_secs_f64(),
@@ -168,13 +164,19 @@ impl Assembly<'_> {
         edges.map(|(on, _)| on.clone()).collect()
     }
 
-    fn rename(&mut self, from: &ResourceName, declared: &Declared) {
+    fn rename(&mut self, from: &ResourceName, declared: &Declared, changes: bool) {
+        let row = &self.scope.input.state[from];
         let action = Action::Rename { from: from.clone() };
-        let step = self.declared_step(declared, action, None, Undo::default());
+        let step = self.bare_step(declared, action);
+        // The object is what it was until another step says otherwise.
+        let role = if matches!(row.role, Role::Service { .. }) { step.role.clone() } else { row.role.clone() };
+        let new_name = |name: &ResourceName| self.scope.renames.new_name(name).clone();
+        let depends_on = if changes { row.depends_on.iter().map(new_name).collect() } else { step.depends_on.clone() };
+        let step = Step { kind: row.kind.clone(), role, depends_on, ..step };
         self.steps.insert(step.id.clone(), step);
         self.changes.push(ResourceChange {
             name: declared.name.clone(),
-            kind: declared.kind.clone(),
+            kind: row.kind.clone(),
             role: declared.role.clone(),
             change: ChangeKind::Rename,
             reason: Some(format!("it was `{from}`")),
@@ -184,31 +186,49 @@ impl Assembly<'_> {
         });
     }
 
-    /// Objects that an earlier run replaced and did not come to delete.
-    fn deposed(&mut self, compared: &Compared<'_>) {
-        if !matches!(self.input.options.command, crate::plan::Command::Apply | crate::plan::Command::Destroy) {
-            return;
+    fn leftover(&mut self, left: &Leftover<'_>) {
+        let Leftover { name, row, schema } = left;
+        for (index, object) in row.deposed.iter().enumerate() {
+            let id = leftover_step(name, index);
+            let step =
+                self.existing_step(Action::Delete, Existing { name, row, prior: Some(object.clone()), undo: &schema.undo });
+            let (requires, after) = (self.edges(&id, Dependency::Hard), self.edges(&id, Dependency::Soft));
+            self.steps.insert(id.clone(), Step { id, requires, after, ..step });
         }
-        let renamed: BTreeSet<_> = compared.renames.iter().map(|(from, _)| from).collect();
-        for row in self.input.state.values().filter(|row| !row.deposed.is_empty() && !renamed.contains(&row.name)) {
-            let undo =
-                compared.decisions.iter().find(|decision| decision.name == row.name).map(|decision| decision.schema.undo.clone());
-            for (index, object) in row.deposed.iter().enumerate() {
-                let id = StepId::of(&row.name, &format!("delete-deposed-{}", index + 1));
-                let step = self.backward_step(row, Action::Delete, Some(object.clone()), &undo.clone().unwrap_or_default());
-                self.steps.insert(id.clone(), Step { id, requires: Vec::new(), after: Vec::new(), ..step });
-            }
-            self.changes.push(ResourceChange {
-                name: row.name.clone(),
-                kind: row.kind.clone(),
-                role: row.role.clone(),
-                change: ChangeKind::Delete,
-                reason: Some("left over from a replacement".into()),
-                fields: Vec::new(),
-                undo: undo.unwrap_or_default().delete,
-                origin: None,
-            });
-        }
+        self.changes.push(ResourceChange {
+            name: name.clone(),
+            kind: row.kind.clone(),
+            role: row.role.clone(),
+            change: ChangeKind::Delete,
+            reason: Some("left over from a replacement".into()),
+            fields: Vec::new(),
+            undo: schema.undo.delete.clone(),
+            origin: None,
+        });
+    }
+}
+
+/// What a service was applied with; as it was written where only a digest of that was kept.
+fn removed_inputs(row: &StateRow) -> Value {
+    let fields = row.written.as_map().into_iter().flatten().map(|(name, written)| {
+        let applied = row.inputs.field(name).filter(|value| !value.any(&|part| matches!(part, Value::Digest(_))));
+        (name.clone(), applied.map_or_else(|| written.clone(), Value::to_literal))
+    });
+    Value::map(fields)
+}
+
+fn change(decision: &Decision<'_>, undo: Undo) -> ResourceChange {
+    let role = decision.declared.map(|declared| &declared.role).or(decision.row.map(|row| &row.role));
+    let kind = decision.declared.map(|declared| &declared.kind).or(decision.row.map(|row| &row.kind));
+    ResourceChange {
+        name: decision.name.clone(),
+        kind: kind.cloned().expect("a decision is about a declaration or a row"),
+        role: role.cloned().expect("a decision is about a declaration or a row"),
+        change: decision.change,
+        reason: decision.reason.clone(),
+        fields: decision.fields.clone(),
+        undo,
+        origin: decision.declared.and_then(|declared| declared.origin.clone()),
     }
 }
 
@@ -219,8 +239,4 @@ fn undo_of(action: &Action, table: &UndoTable) -> Undo {
         Action::Delete | Action::RemoveService => table.delete.clone(),
         Action::Read | Action::Refresh | Action::Forget | Action::Rename { .. } => Undo::default(),
     }
-}
-
-fn worst(undos: impl Iterator<Item = Undo>) -> Undo {
-    undos.max_by_key(|undo| undo.class).unwrap_or_default()
 }

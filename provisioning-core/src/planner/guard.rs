@@ -2,29 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use super::Input;
-use super::compare::Decision;
+use super::compare::{Compared, Decision};
+use super::scope::Scope;
 use crate::error::{Diagnostic, Error, ErrorKind, Result};
 use crate::name::{Kind, ProviderName, ResourceName};
 use crate::plan::ChangeKind;
 use crate::resource::Declared;
 use crate::value::Value;
 
-pub(super) fn guard(input: &Input<'_>, decisions: &[Decision<'_>]) -> Result<()> {
-    let protected: Vec<_> = decisions.iter().filter_map(protected).collect();
+pub(super) fn guard(scope: &Scope<'_>, compared: &Compared<'_>) -> Result<()> {
+    let decisions = &compared.decisions;
+    let protected: Vec<_> = decisions.iter().filter_map(|decision| protected(scope, decision)).collect();
     if let Some(first) = protected.first() {
         let others = if protected.len() > 1 { format!(", and {} more", protected.len() - 1) } else { String::new() };
         return Err(Error::new(ErrorKind::Conflict, format!("{first}{others}"))
             .with_hint("take `prevent_destroy` out of its lifecycle first, or leave it out with `--exclude`"));
     }
-    let mut problems = before_its_own_name_is_free(decisions);
-    problems.extend(shared_names(input, decisions));
+    let mut problems: Vec<_> = decisions.iter().filter_map(two_at_once).collect();
+    problems.extend(shared_names(scope, decisions));
     Error::from_diagnostics(problems).map_or(Ok(()), Err)
 }
 
-fn protected(decision: &Decision<'_>) -> Option<String> {
-    let declared = decision.declared.map(|declared| &declared.lifecycle);
-    let lifecycle = declared.or(decision.row.map(|row| &row.lifecycle))?;
+/// What a resource is declared to be counts, also where nothing of it is wanted; the state only where it is not declared.
+fn protected(scope: &Scope<'_>, decision: &Decision<'_>) -> Option<String> {
+    let declared = decision.declared.or_else(|| scope.declared.resources.get(&decision.name));
+    let lifecycle = declared.map(|declared| &declared.lifecycle).or(decision.row.map(|row| &row.lifecycle))?;
     let goes = matches!(decision.change, ChangeKind::Delete | ChangeKind::Replace | ChangeKind::ReplaceBefore);
     if !goes || !lifecycle.prevent_destroy {
         return None;
@@ -36,48 +38,51 @@ fn protected(decision: &Decision<'_>) -> Option<String> {
     Some(format!("`{}` is protected and would be {fate}{cause}", decision.name))
 }
 
-/// A new object cannot be made first while the old one has the name that only one may have.
-fn before_its_own_name_is_free(decisions: &[Decision<'_>]) -> Vec<Diagnostic> {
-    let first = decisions.iter().filter(|decision| decision.change == ChangeKind::ReplaceBefore);
-    first
-        .filter_map(|decision| {
-            let declared = decision.declared?;
-            let kept = |name: &str| !decision.fields.iter().any(|field| field.field == name);
-            let (name, _) = decision.schema.fields.iter().find(|(name, field)| field.unique && kept(name))?;
-            let message = format!("is replaced by a new one first, and both would have the same `{name}`");
-            let place = format!("resources.{}.lifecycle.create_before_destroy", decision.name);
-            Some(
-                Diagnostic::new(declared.origin.clone(), place, message)
-                    .with_hint("change that field too, or take `create_before_destroy` away"),
-            )
-        })
-        .collect()
+/// A new object cannot be made first while the old one has what only one may have: a unique value, or the one place in
+/// the state that says of which kind and provider a resource is.
+fn two_at_once(decision: &Decision<'_>) -> Option<Diagnostic> {
+    let declared = decision.declared.filter(|_| decision.change == ChangeKind::ReplaceBefore)?;
+    let place = format!("resources.{}.lifecycle.create_before_destroy", decision.name);
+    let why = if declared.lifecycle.create_before_destroy { "" } else { ", because something that needs it is" };
+    if decision.old_schema.is_some() {
+        let message = format!("is replaced by a new one first{why}, which cannot be of another kind or provider");
+        let hint = "give the new one another name, or take `create_before_destroy` away";
+        return Some(Diagnostic::new(declared.origin.clone(), place, message).with_hint(hint));
+    }
+    let kept = |name: &str| decision.wanted.field(name).is_some() && !decision.fields.iter().any(|field| field.field == name);
+    let (name, _) = decision.schema.fields.iter().find(|(name, field)| field.unique && kept(name))?;
+    let message = format!("is replaced by a new one first{why}, and both would have the same `{name}`");
+    let hint = "change that field too, or take `create_before_destroy` away";
+    Some(Diagnostic::new(declared.origin.clone(), place, message).with_hint(hint))
 }
 
-/// Two declared resources of one kind and provider that claim the same unique value.
-fn shared_names(input: &Input<'_>, decisions: &[Decision<'_>]) -> Vec<Diagnostic> {
-    let mut claims: BTreeMap<(Space<'_>, &str, String), &ResourceName> = BTreeMap::new();
+/// Resources of one kind and provider that claim the same unique value, or one that another has and keeps.
+fn shared_names(scope: &Scope<'_>, decisions: &[Decision<'_>]) -> Vec<Diagnostic> {
+    let mut claims: BTreeMap<(Space<'_>, &str, String), &Declared> = BTreeMap::new();
     let mut unique: BTreeMap<Space<'_>, Vec<&str>> = BTreeMap::new();
     let mut problems = Vec::new();
-    let changing: BTreeMap<_, _> = decisions.iter().filter_map(|decision| Some((&decision.declared?.name, decision))).collect();
+    let changing: BTreeMap<_, _> = decisions.iter().map(|decision| (&decision.name, decision)).collect();
     for decision in changing.values() {
         let Some(declared) = decision.declared else { continue };
         let space = (declared.role.provider(), &declared.kind);
-        for (field, _) in decision.schema.fields.iter().filter(|(_, field)| field.unique) {
+        let fields = || decision.schema.fields.iter().filter(|(_, field)| field.unique).map(|(name, _)| name.as_str());
+        unique.entry(space).or_insert_with(|| fields().collect());
+        for field in fields() {
             let Some(value) = decision.wanted.field(field).filter(|value| !value.has_unknown()) else { continue };
-            unique.entry(space).or_default().push(field);
-            if let Some(other) = claims.insert((space, field, text(value)), &declared.name) {
-                problems.push(collision(declared, field, value, other));
+            if let Some(other) = claims.insert((space, field, text(value)), declared) {
+                problems.push(collision(declared, field, value, &other.name));
             }
         }
     }
-    for row in input.state.values().filter(|row| !changing.contains_key(&row.name)) {
-        let Some(declared) = input.desired.resources.get(&row.name) else { continue };
-        let space = (declared.role.provider(), &declared.kind);
+    for row in scope.input.state.values().filter(|row| row.object.is_some()) {
+        if changing.contains_key(scope.renames.new_name(&row.name)) {
+            continue;
+        }
+        let space = (row.role.provider(), &row.kind);
         for field in unique.get(&space).into_iter().flatten() {
-            let claimant = row.inputs.field(field).and_then(|value| claims.get(&(space, *field, text(value))));
-            if let Some(claimant) = claimant.and_then(|name| input.desired.resources.get(*name)) {
-                problems.push(collision(claimant, field, &row.inputs.field(field).cloned().unwrap_or_default(), &row.name));
+            let Some(value) = row.inputs.field(field) else { continue };
+            if let Some(claimant) = claims.get(&(space, *field, text(value))) {
+                problems.push(collision(claimant, field, value, &row.name));
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::schema::Keep;
 use crate::value::{Reference, Segment, Value};
 
 /// The declarations as a graph.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Linked {
     /// The graph of all declared resources.
     pub graph: Graph<ResourceName>,
@@ -25,7 +25,24 @@ pub struct Linked {
 /// # Errors
 /// `Invalid` with a diagnostic for every unknown name, or for a cycle with its path.
 pub fn link(registry: &Registry, desired: &Desired) -> Result<Linked> {
-    let mut linker = Linker { desired, schemas: Schemas::new(registry, desired), bases: bases(desired), problems: Vec::new() };
+    let (graph, problems) = graph(registry, desired);
+    if let Some(error) = Error::from_diagnostics(problems) {
+        return Err(error);
+    }
+    let order = graph.order().map_err(|path| cycle(desired, &path))?.into_iter().cloned().collect();
+    Ok(Linked { graph, order })
+}
+
+/// Links what is there and passes over the rest: for a command that makes nothing of what is declared.
+pub(super) fn link_present(registry: &Registry, desired: &Desired) -> Linked {
+    let (graph, _) = graph(registry, desired);
+    let order = graph.order().map_or_else(|_| Vec::new(), |order| order.into_iter().cloned().collect());
+    Linked { graph, order }
+}
+
+fn graph(registry: &Registry, desired: &Desired) -> (Graph<ResourceName>, Vec<Diagnostic>) {
+    let mut linker =
+        Linker { desired, schemas: Schemas::new(registry, &desired.providers), bases: bases(desired), problems: Vec::new() };
     let mut graph = Graph::default();
     desired.resources.keys().for_each(|name| graph.add(name.clone()));
     let providers = linker.providers();
@@ -33,15 +50,12 @@ pub fn link(registry: &Registry, desired: &Desired) -> Result<Linked> {
         for (on, dependency) in linker.dependencies(declared, &providers) {
             graph.depend(&declared.name, &on, dependency);
         }
+        linker.check_ignored(declared);
     }
     for (name, output) in &desired.outputs {
         linker.references(&output.value, &format!("outputs.{name}"), output.origin.as_ref());
     }
-    if let Some(error) = Error::from_diagnostics(linker.problems) {
-        return Err(error);
-    }
-    let order = graph.order().map_err(|path| cycle(desired, &path))?.into_iter().cloned().collect();
-    Ok(Linked { graph, order })
+    (graph, linker.problems)
 }
 
 /// The resources that a name in a reference, a target or a `depends_on` stands for: the one of that name, or a service
@@ -115,6 +129,19 @@ impl<'a> Linker<'a> {
             let message = format!("`{host}` is a `{}`, which has no `connection`: no service can run on it", target.kind);
             let place = format!("services.{}.on", declared.name.base());
             self.problems.push(Diagnostic::new(declared.origin.clone(), place, message));
+        }
+    }
+
+    fn check_ignored(&mut self, declared: &Declared) {
+        let fields = declared.lifecycle.ignore_changes.iter().filter(|field| *field != "*");
+        for field in fields {
+            let Ok(schema) = self.schemas.of(&declared.role, &declared.kind) else { return };
+            if !schema.fields.contains_key(field.as_str()) {
+                let place = format!("resources.{}.lifecycle.ignore_changes", declared.name);
+                let message = format!("a `{}` has no field `{field}`", declared.kind);
+                let hint = suggestion(field, schema.fields.keys().map(String::as_str));
+                self.problems.push(Diagnostic { hint, ..Diagnostic::new(declared.origin.clone(), place, message) });
+            }
         }
     }
 

@@ -1,14 +1,16 @@
 //! Planning: from what is declared, kept and seen to what is to be done. Pure and synchronous.
 //!
-//! Named passes, in this order: [`link`](fn@link) (who refers to whom), `select` (what takes part), `compare` (what
-//! changes), `guard` (what must not happen), `order` (in which order), `assemble` (the plan). Reading the world is the
-//! engine's: what a plan still has to be told it asks for with a [`Need`].
+//! Named passes, in this order: [`link`](fn@link) (who refers to whom), `rename` (which row belongs to whom), `select`
+//! (what takes part), `compare` (what changes), `guard` (what must not happen), `order` (in which order), `assemble` (the
+//! plan). Reading the world is the engine's: what a plan still has to be told it asks for with a [`Need`].
 
 mod assemble;
 mod compare;
 mod guard;
 mod link;
 mod order;
+mod rename;
+mod scope;
 mod schemas;
 mod select;
 #[cfg(test)]
@@ -29,11 +31,12 @@ use crate::resource::{Desired, StateRow};
 use crate::store::Identity;
 use crate::task::Condition;
 use crate::value::Value;
+use scope::Scope;
 
 /// What a plan is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlanOptions {
-    /// What to do; for [`Command::Forget`] the targets are what is dropped from the state.
+    /// What to do; for [`Command::Forget`] the targets are what is dropped from the state, one at least.
     pub command: Command,
     /// Only these resources and what they need (for a destroy: what needs them); all where empty.
     pub targets: Vec<String>,
@@ -127,17 +130,15 @@ pub struct Planned {
 ///
 /// # Errors
 /// `Invalid` with a diagnostic for everything that is wrong with the declarations, `Conflict` where a protected
-/// resource would go.
+/// resource would go or the steps would wait for one another.
 pub fn plan(input: &Input<'_>) -> Result<Planned> {
-    let nothing = Desired { providers: input.desired.providers.clone(), ..Desired::default() };
-    let declared = if input.options.command == Command::Apply { input.desired } else { &nothing };
-    let input = Input { desired: declared, ..*input };
-    let linked = link(input.registry, input.desired)?;
-    let selection = select::select(&input, &linked)?;
-    let mut compared = compare::compare(&input, &linked, &selection)?;
-    order::spread_create_before_destroy(&linked, &mut compared.decisions);
-    guard::guard(&input, &compared.decisions)?;
-    let graph = order::order(&input, &linked, &compared);
-    let plan = assemble::assemble(&input, &linked, &compared, &graph)?;
+    let present = scope::present(input);
+    let scope = Scope::new(input, &present)?;
+    let selection = select::select(&scope)?;
+    let mut compared = compare::compare(&scope, &selection)?;
+    order::spread_create_before_destroy(&scope, &mut compared);
+    guard::guard(&scope, &compared)?;
+    let graph = order::order(&scope, &compared)?;
+    let plan = assemble::assemble(&scope, &compared, &graph);
     Ok(Planned { plan, needs: compared.needs })
 }

@@ -1,27 +1,31 @@
 //! In which order: every rule about what comes before what stands here.
 //!
 //! - A resource is made or changed after what it depends on, also across resources that do not change.
-//! - An object is deleted after the old objects that depend on it, and after those that used it have stopped to.
+//! - An object is deleted after the old objects that depend on it, and after those that used it have stopped to; so is
+//!   what an earlier run left over.
 //! - A replacement deletes first, unless it or something that depends on it creates first; then the old object goes last.
 //! - What takes over a unique value waits until it is free.
-//! - A row is renamed before anything else happens to it; a service is forgotten after its host went.
+//! - A row is renamed before anything else happens to it, and before what refers to it by the new name.
+//! - A service is forgotten after its host went.
+//!
+//! Who stopped using an object before it goes is a wish: it gives way where it contradicts the other rules.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compare::{Compared, Decision};
-use super::select::kept_graph;
-use super::{Input, Linked};
+use super::compare::{Compared, Decision, Leftover};
+use super::scope::Scope;
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Dependency, Graph};
 use crate::name::{Kind, ProviderName, ResourceName, StepId};
 use crate::plan::{Action, ChangeKind};
-use crate::resource::Role;
+use crate::resource::{Role, StateRow};
 use crate::value::Value;
 
 /// The action that makes, changes or reads a resource.
 pub(super) fn forward(decision: &Decision<'_>) -> Option<Action> {
     let service = matches!(decision.declared.map(|declared| &declared.role), Some(Role::Service { .. }));
     match decision.change {
-        ChangeKind::Create | ChangeKind::Update if service => Some(Action::ApplyService),
+        ChangeKind::Create | ChangeKind::Update | ChangeKind::Replace if service => Some(Action::ApplyService),
         ChangeKind::Create | ChangeKind::Replace | ChangeKind::ReplaceBefore => Some(Action::Create),
         ChangeKind::Update => Some(Action::Update),
         ChangeKind::Read => Some(Action::Read),
@@ -34,49 +38,96 @@ pub(super) fn forward(decision: &Decision<'_>) -> Option<Action> {
 pub(super) fn backward(decision: &Decision<'_>) -> Option<Action> {
     let service = matches!(decision.row.map(|row| &row.role), Some(Role::Service { .. }));
     match decision.change {
-        ChangeKind::Delete if service => Some(Action::RemoveService),
-        ChangeKind::Delete => Some(Action::Delete),
-        ChangeKind::Replace | ChangeKind::ReplaceBefore if decision.prior.is_some() => Some(Action::Delete),
+        ChangeKind::Delete | ChangeKind::Replace if service => Some(Action::RemoveService),
+        ChangeKind::Delete | ChangeKind::Replace | ChangeKind::ReplaceBefore => Some(Action::Delete),
         ChangeKind::Forget => Some(Action::Forget),
         _ => None,
     }
 }
 
+/// The step that deletes one of the objects that were left over of a resource.
+pub(super) fn leftover_step(name: &ResourceName, index: usize) -> StepId {
+    StepId::of(name, &format!("delete-deposed-{}", index + 1))
+}
+
 /// A replacement that creates first makes what it depends on create first too: the old dependency must outlive the old
 /// dependent.
-pub(super) fn spread_create_before_destroy(linked: &Linked, decisions: &mut [Decision<'_>]) {
+pub(super) fn spread_create_before_destroy(scope: &Scope<'_>, compared: &mut Compared<'_>) {
+    let first = |decision: &Decision<'_>| decision.change == ChangeKind::ReplaceBefore;
+    if !compared.decisions.iter().any(first) {
+        return;
+    }
+    spread_directly(scope, &mut compared.decisions);
+    // What is left are ways around, across resources that go or do not change.
+    loop {
+        let order = Order::with_structure(scope, compared);
+        let circles = if order.graph.order().is_ok() { BTreeMap::new() } else { order.graph.circles() };
+        let bites_itself = |decision: &Decision<'_>| {
+            let circle = |step: Option<StepId>| step.and_then(|step| circles.get(&step).copied());
+            let (forward, backward) = (circle(forward_step(decision)), circle(backward_step(decision)));
+            decision.change == ChangeKind::Replace && is_object(decision) && forward.is_some() && forward == backward
+        };
+        let names: BTreeSet<_> =
+            compared.decisions.iter().filter(|decision| bites_itself(decision)).map(|decision| decision.name.clone()).collect();
+        if names.is_empty() {
+            return;
+        }
+        for decision in compared.decisions.iter_mut().filter(|decision| names.contains(&decision.name)) {
+            decision.change = ChangeKind::ReplaceBefore;
+        }
+    }
+}
+
+fn spread_directly(scope: &Scope<'_>, decisions: &mut [Decision<'_>]) {
     let mut first: BTreeSet<ResourceName> = BTreeSet::new();
     let mut index: BTreeMap<ResourceName, &mut Decision<'_>> =
         decisions.iter_mut().map(|decision| (decision.name.clone(), decision)).collect();
-    for name in linked.order.iter().rev() {
+    for name in scope.linked.order.iter().rev() {
         let Some(decision) = index.get_mut(name) else { continue };
-        if decision.change == ChangeKind::Replace && first.contains(name) {
+        if decision.change == ChangeKind::Replace && first.contains(name) && is_object(decision) {
             decision.change = ChangeKind::ReplaceBefore;
         }
         if decision.change == ChangeKind::ReplaceBefore {
-            let hard = linked.graph.dependencies(name).into_iter().filter(|(_, dependency)| *dependency == Dependency::Hard);
-            first.extend(hard.map(|(on, _)| on.clone()));
+            let used: BTreeSet<_> = scope.kept.dependencies(name).into_iter().map(|(on, _)| on).collect();
+            first.extend(scope.needed(name).into_iter().filter(|on| used.contains(on)));
         }
     }
 }
 
+fn is_object(decision: &Decision<'_>) -> bool {
+    decision.declared.is_some_and(|declared| matches!(declared.role, Role::Managed { .. }))
+}
+
 /// The graph of the steps.
-pub(super) fn order(input: &Input<'_>, linked: &Linked, compared: &Compared<'_>) -> Graph<StepId> {
-    let decisions = compared.decisions.iter().map(|decision| (&decision.name, decision)).collect();
-    let mut order = Order { decisions, graph: Graph::default() };
-    for decision in &compared.decisions {
-        order.add(decision);
+///
+/// # Errors
+/// `Conflict` where the rules contradict one another.
+pub(super) fn order(scope: &Scope<'_>, compared: &Compared<'_>) -> Result<Graph<StepId>> {
+    let mut order = Order::with_structure(scope, compared);
+    order.unique_values(&compared.leftovers);
+    order.leftovers(&compared.leftovers);
+    let graph = order.graph_with(|_, _| true);
+    if graph.order().is_ok() {
+        return Ok(graph);
     }
-    order.forward_edges(linked);
-    order.backward_edges(&kept_graph(input));
-    order.unique_values();
-    order.renames(&compared.renames);
-    order.graph
+    let circles = graph.circles();
+    let graph = order.graph_with(|step, on| circles.get(step).is_none_or(|circle| circles.get(on) != Some(circle)));
+    graph.order().map(|_| ()).map_err(|path| contradiction(&path))?;
+    Ok(graph)
+}
+
+fn contradiction(path: &[&StepId]) -> Error {
+    let path: Vec<_> = path.iter().map(|step| format!("`{step}`")).collect();
+    Error::new(ErrorKind::Conflict, format!("the steps of the plan wait for one another: {}", path.join(" after ")))
+        .with_hint("make one of these changes alone first, with `--target`")
 }
 
 struct Order<'a> {
+    scope: &'a Scope<'a>,
     decisions: BTreeMap<&'a ResourceName, &'a Decision<'a>>,
+    renamed: BTreeSet<&'a ResourceName>,
     graph: Graph<StepId>,
+    wishes: Vec<(StepId, StepId)>,
 }
 
 fn step(decision: &Decision<'_>, action: &Action) -> StepId {
@@ -91,110 +142,211 @@ fn backward_step(decision: &Decision<'_>) -> Option<StepId> {
     backward(decision).map(|action| step(decision, &action))
 }
 
+fn rename_step(name: &ResourceName) -> StepId {
+    StepId::of(name, Action::Rename { from: name.clone() }.verb())
+}
+
 impl<'a> Order<'a> {
-    fn add(&mut self, decision: &Decision<'_>) {
+    /// The rules that hold among the steps of the decisions, and the wishes.
+    fn with_structure(scope: &'a Scope<'a>, compared: &'a Compared<'a>) -> Self {
+        let decisions = compared.decisions.iter().map(|decision| (&decision.name, decision)).collect();
+        let renamed = compared.renames.iter().map(|(_, declared)| &declared.name).collect();
+        let mut order = Self { scope, decisions, renamed, graph: Graph::default(), wishes: Vec::new() };
+        order.renamed.iter().for_each(|name| order.graph.add(rename_step(name)));
+        for decision in &compared.decisions {
+            order.own_steps(decision);
+        }
+        order.forward_edges();
+        order.backward_edges();
+        order
+    }
+
+    fn graph_with(&self, granted: impl Fn(&StepId, &StepId) -> bool) -> Graph<StepId> {
+        let mut graph = self.graph.clone();
+        for (step, on) in self.wishes.iter().filter(|(step, on)| granted(step, on)) {
+            graph.depend(step, on, Dependency::Hard);
+        }
+        graph
+    }
+
+    fn requires(&mut self, step: &StepId, on: &StepId) {
+        self.graph.depend(step, on, Dependency::Hard);
+    }
+
+    fn own_steps(&mut self, decision: &Decision<'_>) {
         let (forward, backward) = (forward_step(decision), backward_step(decision));
-        forward.iter().chain(&backward).for_each(|step| self.graph.add(step.clone()));
+        for step in forward.iter().chain(&backward) {
+            self.graph.add(step.clone());
+            if self.renamed.contains(&decision.name) {
+                self.requires(step, &rename_step(&decision.name));
+            }
+        }
         if let (Some(forward), Some(backward)) = (&forward, &backward) {
             match decision.change {
-                ChangeKind::ReplaceBefore => self.graph.depend(backward, forward, Dependency::Hard),
-                _ => self.graph.depend(forward, backward, Dependency::Hard),
+                ChangeKind::ReplaceBefore => self.requires(backward, forward),
+                _ => self.requires(forward, backward),
             }
         }
     }
 
-    fn forward_edges(&mut self, linked: &Linked) {
+    fn forward_edges(&mut self) {
+        let linked = &self.scope.linked;
         let mut reaches = BTreeSet::new();
         for name in &linked.order {
             let dependencies = linked.graph.dependencies(name);
-            if dependencies.iter().any(|(on, _)| self.decisions.contains_key(on) || reaches.contains(*on)) {
+            if dependencies.iter().any(|(on, _)| self.is_changed(on) || reaches.contains(*on)) {
                 reaches.insert(name);
             }
             let Some(dependent) = self.decisions.get(name).and_then(|decision| forward_step(decision)) else { continue };
-            for (on, dependency) in self.nearest_changed(linked, name, &reaches) {
-                if let Some(on) = forward_step(on) {
-                    self.graph.depend(&dependent, &on, dependency);
-                }
+            for (on, dependency) in self.nearest_changed(name, &reaches) {
+                self.graph.depend(&dependent, &on, dependency);
             }
         }
     }
 
-    /// The changing resources that one depends on, directly or across others that do not change.
-    fn nearest_changed(
-        &self,
-        linked: &Linked,
-        name: &ResourceName,
-        reaches: &BTreeSet<&ResourceName>,
-    ) -> Vec<(&'a Decision<'a>, Dependency)> {
+    fn is_changed(&self, name: &ResourceName) -> bool {
+        self.decisions.contains_key(name) || self.renamed.contains(name)
+    }
+
+    /// The steps that make what a resource depends on, directly or across others that do not change.
+    fn nearest_changed(&self, name: &ResourceName, reaches: &BTreeSet<&ResourceName>) -> Vec<(StepId, Dependency)> {
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-        let mut open: Vec<_> = linked.graph.dependencies(name);
+        let mut open: Vec<_> = self.scope.linked.graph.dependencies(name);
         while let Some((on, dependency)) = open.pop() {
-            if let Some(decision) = self.decisions.get(on) {
-                found.push((*decision, dependency));
-            } else if reaches.contains(on) && seen.insert(on) {
-                open.extend(linked.graph.dependencies(on).into_iter().map(|(far, inner)| (far, inner.min(dependency))));
+            let made = self.decisions.get(on).and_then(|decision| forward_step(decision));
+            let renamed = self.renamed.contains(on).then(|| rename_step(on));
+            let changed = made.is_some();
+            found.extend(made.or(renamed).map(|step| (step, dependency)));
+            if !changed && reaches.contains(on) && seen.insert((on, dependency)) {
+                let further = self.scope.linked.graph.dependencies(on);
+                open.extend(further.into_iter().map(|(far, inner)| (far, inner.min(dependency))));
             }
         }
         found
     }
 
-    fn backward_edges(&mut self, kept: &Graph<ResourceName>) {
+    fn backward_edges(&mut self) {
         for decision in self.decisions.values().copied().collect::<Vec<_>>() {
             let Some(gone) = backward_step(decision) else { continue };
-            for (name, _) in kept.dependents(&decision.name) {
-                let Some(dependent) = self.decisions.get(name) else { continue };
-                if dependent.change == ChangeKind::Forget && decision.change != ChangeKind::Forget {
-                    let forgotten = step(dependent, &Action::Forget);
-                    self.graph.depend(&forgotten, &gone, Dependency::Hard);
-                    continue;
+            for (name, _) in self.scope.kept.dependents(&decision.name) {
+                let Some(dependent) = self.decisions.get(name).copied() else { continue };
+                self.gone_after(decision, &gone, dependent);
+            }
+        }
+    }
+
+    fn gone_after(&mut self, decision: &Decision<'_>, gone: &StepId, dependent: &Decision<'_>) {
+        let host = dependent.row.and_then(|row| match &row.role {
+            Role::Service { host } => Some(host),
+            _ => None,
+        });
+        let removes = decision.change != ChangeKind::Forget;
+        if let (Some(host), ChangeKind::Forget, true) = (host, dependent.change, removes) {
+            let forgotten = step(dependent, &Action::Forget);
+            if *host == decision.name {
+                self.requires(&forgotten, gone);
+            } else {
+                self.wishes.push((gone.clone(), forgotten));
+            }
+            return;
+        }
+        if let Some(before) = backward_step(dependent) {
+            self.requires(gone, &before);
+            if let (Some(made), true) = (forward_step(decision), host == Some(&decision.name)) {
+                // By then the name of the host leads to the new one.
+                self.wishes.push((made, before));
+            }
+        }
+        let leaves = matches!(decision.change, ChangeKind::Delete | ChangeKind::ReplaceBefore);
+        if let (true, Some(released)) = (leaves, forward_step(dependent)) {
+            self.wishes.push((gone.clone(), released));
+        }
+    }
+
+    fn leftovers(&mut self, leftovers: &[Leftover<'_>]) {
+        let count: BTreeMap<_, _> = leftovers.iter().map(|left| (&left.name, left.row.deposed.len())).collect();
+        for left in leftovers {
+            for (used, _) in self.scope.kept.dependencies(&left.name) {
+                let Some(gone) = self.decisions.get(used).and_then(|decision| backward_step(decision)) else { continue };
+                (0..left.row.deposed.len()).for_each(|index| self.requires(&gone, &leftover_step(&left.name, index)));
+            }
+            let decision = self.decisions.get(&left.name).copied();
+            for index in 0..left.row.deposed.len() {
+                let gone = leftover_step(&left.name, index);
+                self.graph.add(gone.clone());
+                if self.renamed.contains(&left.name) {
+                    self.requires(&gone, &rename_step(&left.name));
                 }
-                if let Some(before) = backward_step(dependent) {
-                    self.graph.depend(&gone, &before, Dependency::Hard);
+                // The row says of one kind and provider alone what its objects are.
+                if let Some(made) = decision.filter(|decision| decision.old_schema.is_some()).and_then(forward_step) {
+                    self.requires(&made, &gone);
                 }
-                let leaves = matches!(decision.change, ChangeKind::Delete | ChangeKind::ReplaceBefore);
-                if let (true, Some(released)) = (leaves, forward_step(dependent)) {
-                    self.graph.depend(&gone, &released, Dependency::Hard);
+                for (dependent, _) in self.scope.kept.dependents(&left.name) {
+                    let others =
+                        (0..count.get(dependent).copied().unwrap_or_default()).map(|index| leftover_step(dependent, index));
+                    let own = self.decisions.get(dependent).into_iter();
+                    let own = own.flat_map(|decision| forward_step(decision).into_iter().chain(backward_step(decision)));
+                    self.wishes.extend(others.chain(own).map(|before| (gone.clone(), before)));
                 }
             }
         }
     }
 
-    fn unique_values(&mut self) {
-        type Claim<'a> = (Option<&'a ProviderName>, &'a Kind, &'a str, String);
-        let text = |value: &Value| serde_json::to_string(value).unwrap_or_default();
-        let mut freed: BTreeMap<Claim<'_>, StepId> = BTreeMap::new();
-        for decision in self.decisions.values().filter(|decision| decision.change == ChangeKind::Delete) {
-            let (Some(row), Some(gone)) = (decision.row, backward_step(decision)) else { continue };
-            for (field, _) in decision.schema.fields.iter().filter(|(_, field)| field.unique) {
-                if let Some(value) = row.inputs.field(field) {
-                    freed.insert((row.role.provider(), &row.kind, field, text(value)), gone.clone());
-                }
-            }
-        }
+    fn unique_values(&mut self, leftovers: &[Leftover<'_>]) {
+        let freed = freed(self.decisions.values().copied(), leftovers);
         let mut waits = Vec::new();
         for decision in self.decisions.values() {
             let (Some(declared), Some(taker)) = (decision.declared, forward_step(decision)) else { continue };
             for (field, _) in decision.schema.fields.iter().filter(|(_, field)| field.unique) {
-                let value = decision.wanted.field(field).map(text).unwrap_or_default();
-                if let Some(gone) = freed.get(&(declared.role.provider(), &declared.kind, field.as_str(), value)) {
+                let Some(value) = decision.wanted.field(field).filter(|value| !value.has_unknown()) else { continue };
+                let claim = (declared.role.provider(), &declared.kind, field.as_str(), text(value));
+                if let Some(gone) = freed.get(&claim).filter(|gone| **gone != taker) {
                     waits.push((taker.clone(), gone.clone()));
                 }
             }
         }
         for (taker, gone) in &waits {
-            self.graph.depend(taker, gone, Dependency::Hard);
+            self.requires(taker, gone);
         }
     }
+}
 
-    fn renames(&mut self, renames: &[(ResourceName, &crate::resource::Declared)]) {
-        for (from, declared) in renames {
-            let rename = StepId::of(&declared.name, Action::Rename { from: from.clone() }.verb());
-            self.graph.add(rename.clone());
-            if let Some(decision) = self.decisions.get(&declared.name) {
-                for step in forward_step(decision).into_iter().chain(backward_step(decision)) {
-                    self.graph.depend(&step, &rename, Dependency::Hard);
+type Claim<'a> = (Option<&'a ProviderName>, &'a Kind, &'a str, String);
+
+/// The unique values that somebody has and gives up, and the step after which they are free.
+fn freed<'a>(decisions: impl Iterator<Item = &'a Decision<'a>>, leftovers: &'a [Leftover<'a>]) -> BTreeMap<Claim<'a>, StepId> {
+    let mut freed = BTreeMap::new();
+    for decision in decisions {
+        let Some(row) = decision.row else { continue };
+        let schema = decision.old_schema.as_ref().unwrap_or(&decision.schema);
+        for (field, _) in schema.fields.iter().filter(|(_, field)| field.unique) {
+            let Some(value) = row.inputs.field(field) else { continue };
+            let stays = decision.old_schema.is_none() && decision.wanted.field(field) == Some(value);
+            let step = match decision.change {
+                ChangeKind::Update => forward_step(decision),
+                _ => backward_step(decision),
+            };
+            if let (false, Some(step)) = (stays, step) {
+                freed.insert(claim(row, field, value), step);
+            }
+        }
+    }
+    for left in leftovers {
+        for (field, _) in left.schema.fields.iter().filter(|(_, field)| field.unique) {
+            for (index, object) in left.row.deposed.iter().enumerate() {
+                if let Some(value) = object.outputs.field(field) {
+                    freed.insert(claim(left.row, field, value), leftover_step(&left.name, index));
                 }
             }
         }
     }
+    freed
+}
+
+fn claim<'a>(row: &'a StateRow, field: &'a str, value: &Value) -> Claim<'a> {
+    (row.role.provider(), &row.kind, field, text(value))
+}
+
+fn text(value: &Value) -> String {
+    serde_json::to_string(value).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::name::{Kind, ProviderName, suggestion};
 use crate::registry::Registry;
-use crate::resource::{Desired, ProviderSettings, Role};
+use crate::resource::{ProviderSettings, Role};
 use crate::schema::Schema;
 
 /// Finds schemas, each one once.
@@ -17,8 +17,8 @@ pub(super) struct Schemas<'a> {
 }
 
 impl<'a> Schemas<'a> {
-    pub(super) fn new(registry: &'a Registry, desired: &'a Desired) -> Self {
-        Self { registry, providers: &desired.providers, known: BTreeMap::new() }
+    pub(super) fn new(registry: &'a Registry, providers: &'a BTreeMap<ProviderName, ProviderSettings>) -> Self {
+        Self { registry, providers, known: BTreeMap::new() }
     }
 
     /// The schema of a kind in a role.
@@ -41,7 +41,7 @@ impl<'a> Schemas<'a> {
             let error = Error::invalid(format!("the provider `{provider}` is not declared"));
             let advice = "declare it until everything it made is gone, or drop that from the state with `provisioning forget`";
             let near = suggestion(provider.as_str(), self.providers.keys().map(AsRef::as_ref));
-            error.with_hint(near.map_or_else(|| advice.to_owned(), |near| format!("{near} Otherwise {advice}")))
+            error.with_hint(near.map_or_else(|| advice.to_owned(), |near| format!("{advice}; {near}")))
         })
     }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::Scope;
 use super::link::named;
-use super::{Input, Linked};
 use crate::error::{Error, Result};
-use crate::graph::{Dependency, Direction, Graph};
+use crate::graph::Direction;
 use crate::name::{ResourceName, suggestion};
 use crate::plan::Command;
+use crate::resource::Role;
 
 /// What takes part: declared resources, and rows of the state that may go.
 #[derive(Debug)]
@@ -20,59 +21,87 @@ pub(super) struct Selection {
     pub replace: BTreeSet<ResourceName>,
 }
 
-pub(super) fn select(input: &Input<'_>, linked: &Linked) -> Result<Selection> {
-    let options = input.options;
-    let kept = kept_graph(input);
-    let targets = find(input, &options.targets)?;
-    let excludes = find(input, &options.excludes)?;
-    let replace = find(input, &options.replace)?;
-
-    let mut declared: BTreeSet<_> = linked.graph.closure(targets.iter(), Direction::Incoming).into_iter().cloned().collect();
-    let mut rows: BTreeSet<_> = if options.command == Command::Forget {
-        targets.clone()
-    } else {
-        kept.closure(targets.iter(), Direction::Outgoing).into_iter().cloned().collect()
-    };
-    if targets.is_empty() {
-        declared = input.desired.resources.keys().cloned().collect();
-        rows = input.state.keys().cloned().collect();
+pub(super) fn select(scope: &Scope<'_>) -> Result<Selection> {
+    let options = scope.input.options;
+    let targets = find(scope, &options.targets)?;
+    let excludes = find(scope, &options.excludes)?;
+    if options.command == Command::Forget && targets.is_empty() {
+        return Err(Error::invalid("nothing is named that the state shall drop").with_hint("name one resource or more"));
     }
-    for name in linked.graph.closure(excludes.iter(), Direction::Outgoing) {
+    let (mut declared, mut rows) = if targets.is_empty() { everything(scope) } else { targeted(scope, &targets) };
+    for name in scope.linked.graph.closure(excludes.iter(), Direction::Outgoing) {
         declared.remove(name);
     }
-    for name in kept.closure(excludes.iter(), Direction::Incoming) {
+    for name in scope.kept.closure(excludes.iter(), Direction::Incoming) {
         rows.remove(name);
     }
-    rows.retain(|name| !input.desired.resources.contains_key(name));
+    rows.retain(|name| is_orphan(scope, name));
+    let replace = find(scope, &options.replace)?;
+    replace.iter().try_for_each(|name| check_replaceable(scope, &declared, name))?;
     Ok(Selection { declared, rows, replace })
 }
 
-/// The dependencies that the rows of the state were made with.
-pub(super) fn kept_graph(input: &Input<'_>) -> Graph<ResourceName> {
-    let mut graph = Graph::default();
-    for row in input.state.values() {
-        graph.add(row.name.clone());
-        for on in row.depends_on.iter().filter(|on| input.state.contains_key(*on)) {
-            graph.depend(&row.name, on, Dependency::Hard);
-        }
-    }
-    graph
+fn everything(scope: &Scope<'_>) -> (BTreeSet<ResourceName>, BTreeSet<ResourceName>) {
+    (scope.input.desired.resources.keys().cloned().collect(), scope.input.state.keys().cloned().collect())
 }
 
-fn find(input: &Input<'_>, names: &[String]) -> Result<BTreeSet<ResourceName>> {
+/// What is made needs what it depends on; what is removed needs what depends on it to be removed or changed first.
+fn targeted(scope: &Scope<'_>, targets: &BTreeSet<ResourceName>) -> (BTreeSet<ResourceName>, BTreeSet<ResourceName>) {
+    let kept = |direction| scope.kept.closure(targets.iter(), direction).into_iter().cloned().collect();
+    let all = scope.input.desired.resources.keys().cloned();
+    match scope.input.options.command {
+        Command::Forget => (BTreeSet::new(), targets.clone()),
+        Command::Refresh => (all.collect(), kept(Direction::Incoming)),
+        Command::Destroy => (all.collect(), kept(Direction::Outgoing)),
+        Command::Apply => {
+            let orphans = targets.iter().filter(|name| is_orphan(scope, name));
+            let rows: BTreeSet<_> = scope.kept.closure(orphans, Direction::Outgoing).into_iter().cloned().collect();
+            let declared = scope.linked.graph.closure(targets.iter().chain(&rows), Direction::Incoming);
+            (declared.into_iter().cloned().collect(), rows)
+        }
+    }
+}
+
+/// Whether a row belongs to no declaration, neither under its name nor under a new one.
+fn is_orphan(scope: &Scope<'_>, name: &ResourceName) -> bool {
+    scope.input.state.contains_key(name)
+        && !scope.input.desired.resources.contains_key(name)
+        && scope.renames.declared(name).is_none()
+}
+
+fn check_replaceable(scope: &Scope<'_>, taking_part: &BTreeSet<ResourceName>, name: &ResourceName) -> Result<()> {
+    let Some(declared) = scope.input.desired.resources.get(name) else {
+        return Err(Error::invalid(format!("`{name}` cannot be replaced: it is not declared")));
+    };
+    match &declared.role {
+        Role::Lookup { .. } => Err(Error::invalid(format!("`{name}` cannot be replaced: a lookup only reads"))),
+        Role::Service { host } => {
+            let error = Error::invalid(format!("`{name}` cannot be replaced: a service is brought into its condition"));
+            Err(error.with_hint(format!("replace its host `{host}`")))
+        }
+        Role::Managed { .. } if !taking_part.contains(name) => {
+            let error = Error::invalid(format!("`{name}` cannot be replaced: it does not take part"));
+            Err(error.with_hint("target it too, or do not exclude it"))
+        }
+        Role::Managed { .. } => Ok(()),
+    }
+}
+
+/// The resources of the given names; rows that get another name go by the new one.
+fn find(scope: &Scope<'_>, names: &[String]) -> Result<BTreeSet<ResourceName>> {
+    let (desired, state) = (&scope.input.desired.resources, scope.input.state);
     let mut found = BTreeSet::new();
     for name in names {
-        let declared = named(&input.desired.resources, name);
-        let kept = named(input.state, name);
+        let (declared, kept) = (named(desired, name), named(state, name));
         if declared.is_empty() && kept.is_empty() {
-            let known = input.desired.resources.keys().chain(input.state.keys()).map(ResourceName::base);
+            let known = desired.keys().chain(state.keys()).map(ResourceName::base);
             let error = Error::invalid(format!("there is no resource `{name}`"));
             return Err(match suggestion(name, known) {
                 Some(hint) => error.with_hint(hint),
                 None => error.with_hint("`provisioning show` lists what the state has"),
             });
         }
-        found.extend(declared.into_iter().chain(kept).cloned());
+        found.extend(declared.into_iter().chain(kept.into_iter().map(|name| scope.renames.new_name(name))).cloned());
     }
     Ok(found)
 }

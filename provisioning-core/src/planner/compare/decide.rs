@@ -1,12 +1,14 @@
 //! What to do with one resource, given its row, its object and its wanted fields.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::resolve::has_digest;
 use super::{Decision, Walk};
 use crate::error::Result;
 use crate::name::ResourceName;
 use crate::plan::ChangeKind;
-use crate::planner::Need;
+use crate::planner::{Need, Refresh};
 use crate::record::Object;
 use crate::resource::{Cause, Declared, FieldChange, Role, StateRow, diff};
 use crate::schema::{Existence, Schema};
@@ -31,6 +33,7 @@ impl<'a> Decision<'a> {
             row,
             prior: None,
             wanted,
+            written: None,
             old_schema: None,
         }
     }
@@ -46,6 +49,7 @@ impl<'a> Decision<'a> {
             row: Some(row),
             prior: row.object.clone(),
             wanted: Value::Null,
+            written: None,
             old_schema: None,
         }
     }
@@ -53,6 +57,10 @@ impl<'a> Decision<'a> {
     fn made(mut self, change: ChangeKind, reason: Option<String>) -> Made<'a> {
         self.reason = reason;
         Made { change: Some(change), decision: self }
+    }
+
+    fn unchanged(self) -> Made<'a> {
+        Made { change: None, decision: self }
     }
 }
 
@@ -62,49 +70,70 @@ impl<'a> Walk<'a> {
         declared: &'a Declared,
         row: Option<&'a StateRow>,
         schema: &Arc<Schema>,
-        (wanted, replace): (Value, bool),
+        wanted: Value,
     ) -> Result<Made<'a>> {
-        let kept = schema.persistable(&wanted, &self.input.identity.digest_key);
-        let mut decision = Decision::of(declared, row, schema.clone(), kept.clone());
-        let old_host_left = matches!(&declared.role, Role::Service { host } if self.is_new(host));
-        let (Some(row), false) = (row.filter(|row| row.object.is_some()), old_host_left) else {
-            decision.fields = all_fields(declared, &kept);
+        let kept = schema.persistable(&wanted, &self.scope.input.identity.digest_key);
+        let mut decision = Decision::of(declared, row, schema.clone(), kept);
+        if let Some(row) = row.filter(|row| !row.deposed.is_empty() && is_another(declared, row)) {
+            decision.old_schema = Some(self.schemas.of(&row.role, &row.kind)?);
+        }
+        let Some(row) = row.filter(|row| row.object.is_some()) else {
+            decision.fields = all_fields(declared, &decision.wanted);
             return Ok(decision.made(ChangeKind::Create, None));
         };
+        if let Role::Service { host } = &declared.role
+            && let Some(ChangeKind::Create | ChangeKind::Replace | ChangeKind::ReplaceBefore) = self.changed.get(host)
+        {
+            decision.fields = all_fields(declared, &decision.wanted);
+            return Ok(decision.made(ChangeKind::Create, Some(format!("its host `{host}` is new"))));
+        }
         decision.prior = self.object(row);
         let Some(object) = decision.prior.clone() else {
-            decision.fields = all_fields(declared, &kept);
+            decision.fields = all_fields(declared, &decision.wanted);
             return Ok(decision.made(ChangeKind::Create, Some("gone: it was removed outside".into())));
         };
-        if row.kind != declared.kind || row.role != declared.role {
+        if is_another(declared, row) {
             decision.old_schema = Some(self.schemas.of(&row.role, &row.kind)?);
-            decision.fields = all_fields(declared, &kept);
+            decision.fields = all_fields(declared, &decision.wanted);
             return Ok(decision.made(replacement(declared), Some(format!("it was a `{}`{}", row.kind, by(row)))));
         }
-        decision.fields = diff(schema, declared, &kept, row, &object);
-        if let Role::Service { host } = &declared.role {
-            return Ok(self.decide_service(decision, row, host, wanted));
+        let full = decision.clone();
+        ignore(&mut decision, declared, row, &object);
+        decision.fields = diff(schema, declared, &decision.wanted, row, &object);
+        let made = match &declared.role {
+            Role::Service { host } => self.decide_service(decision, row, host, wanted),
+            _ => decide_object(decision, row, &object, self.selection.replace.contains(&declared.name)),
+        };
+        Ok(match made.change {
+            // A new object begins with everything as declared.
+            Some(change @ (ChangeKind::Replace | ChangeKind::ReplaceBefore)) => {
+                Decision { fields: made.decision.fields, ..full }.made(change, made.decision.reason)
+            }
+            Some(_) => made,
+            None => self.kept_otherwise(made.decision, row),
+        })
+    }
+
+    /// What the state keeps for later (for its removal, above all) has to follow the declaration, too.
+    fn kept_otherwise(&self, decision: Decision<'a>, row: &StateRow) -> Made<'a> {
+        let renamed = self.scope.renames.old_name(&decision.name).is_some();
+        let Some(declared) = decision.declared.filter(|_| !renamed) else { return decision.unchanged() };
+        if row.lifecycle.prevent_destroy != declared.lifecycle.prevent_destroy {
+            let reason =
+                if declared.lifecycle.prevent_destroy { "it is protected from now on" } else { "it is protected no more" };
+            return decision.made(ChangeKind::Refresh, Some(reason.into()));
         }
-        Ok(decide_object(decision, row, &object, replace))
+        if row.deposed.is_empty() && row.depends_on != self.scope.needed(&declared.name) {
+            return decision.made(ChangeKind::Refresh, Some("what it depends on changes".into()));
+        }
+        decision.unchanged()
     }
 
     /// The object as it was seen; as the state has it where it was not read.
-    fn object(&self, row: &StateRow) -> Option<Object> {
-        match self.input.seen.objects.get(&row.name) {
-            Some(seen) => seen.clone(),
+    pub(super) fn object(&self, row: &StateRow) -> Option<Object> {
+        match self.scope.input.seen.objects.get(&row.name) {
+            Some(seen) => seen.clone().map(|object| object.hiding(&row.inputs)),
             None => row.object.clone(),
-        }
-    }
-
-    fn is_new(&self, host: &ResourceName) -> bool {
-        let change = self.changed.get(host);
-        let existing = |host: &ResourceName| {
-            self.input.state.get(host).is_some_and(|row| row.object.is_some()) && self.input.desired.resources.contains_key(host)
-        };
-        match change {
-            Some(ChangeKind::Replace | ChangeKind::ReplaceBefore) => true,
-            Some(ChangeKind::Create) => !existing(host) || self.input.seen.objects.get(host) == Some(&None),
-            _ => false,
         }
     }
 
@@ -112,14 +141,10 @@ impl<'a> Walk<'a> {
         if !decision.fields.is_empty() {
             return decision.made(ChangeKind::Update, None);
         }
-        let connection =
-            self.outputs.get(host).and_then(|outputs| outputs.field("connection")).cloned().unwrap_or(Value::Unknown);
-        match self.input.seen.conditions.get(&decision.name) {
+        match self.scope.input.seen.conditions.get(&decision.name) {
             None => {
-                if self.reads() && !connection.has_unknown() {
-                    self.result.needs.push(Need::Condition { name: decision.name.clone(), connection, inputs });
-                }
-                Made { change: None, decision }
+                self.ask_condition(&decision, host, inputs);
+                decision.unchanged()
             }
             Some(Condition::InSync(outputs)) => {
                 let object = Object {
@@ -127,40 +152,96 @@ impl<'a> Walk<'a> {
                     outputs: outputs.clone(),
                 };
                 if Some(&object) == row.object.as_ref() {
-                    return Made { change: None, decision };
+                    return decision.unchanged();
                 }
                 Decision { prior: Some(object), ..decision }.made(ChangeKind::Refresh, Some("its outputs changed outside".into()))
             }
             Some(Condition::Differs(what)) => decision.made(ChangeKind::Update, Some(format!("changed outside: {what}"))),
-            Some(Condition::Absent) => decision.made(ChangeKind::Create, Some("gone: it was removed outside".into())),
+            Some(Condition::Absent) => {
+                let fields = decision.declared.map(|declared| all_fields(declared, &decision.wanted)).unwrap_or_default();
+                Decision { fields, ..decision }.made(ChangeKind::Create, Some("gone: it was removed outside".into()))
+            }
+        }
+    }
+
+    fn ask_condition(&mut self, decision: &Decision<'a>, host: &ResourceName, inputs: Value) {
+        let connection = self.expected.output(host, "connection").cloned().unwrap_or(Value::Unknown);
+        // Ignored fields are checked for what they are; what is kept as a digest alone cannot be checked at all.
+        let inputs = if decision.written.is_some() { decision.wanted.clone() } else { inputs };
+        let reads = self.scope.input.options.refresh == Refresh::Read;
+        if reads && !connection.has_unknown() && !has_digest(&connection) && !has_digest(&inputs) {
+            self.result.needs.push(Need::Condition { name: decision.name.clone(), connection, inputs });
         }
     }
 }
 
 fn decide_object<'a>(decision: Decision<'a>, row: &StateRow, object: &Object, replace: bool) -> Made<'a> {
-    let Some(declared) = decision.declared else { return Made { change: None, decision } };
+    let Some(declared) = decision.declared else { return decision.unchanged() };
     let forced = decision.fields.iter().any(|field| field.forces_replacement);
+    let drifted = || decision.fields.iter().all(|field| field.cause == Cause::Drifted);
     if row.tainted || replace || forced {
         let reason = match (row.tainted, replace) {
             (true, _) => Some("it was identified and never finished".into()),
             (_, true) => Some("asked for".into()),
-            _ => None,
+            _ => drifted().then(|| "changed outside".into()),
         };
         return decision.made(replacement(declared), reason);
     }
     if !decision.fields.is_empty() {
-        let drifted = decision.fields.iter().all(|field| field.cause == Cause::Drifted);
-        return decision.made(ChangeKind::Update, drifted.then(|| "changed outside".into()));
+        let reason = drifted().then(|| "changed outside".into());
+        return decision.made(ChangeKind::Update, reason);
     }
     let stored = decision.schema.existence == Existence::Stored;
     if !stored && row.object.as_ref() != Some(object) {
         return decision.made(ChangeKind::Refresh, Some("its outputs changed outside".into()));
     }
-    Made { change: None, decision }
+    decision.unchanged()
+}
+
+/// Puts what is there in the place of what is declared, for the fields whose changes are not acted on.
+fn ignore(decision: &mut Decision<'_>, declared: &Declared, row: &StateRow, object: &Object) {
+    let ignored = &declared.lifecycle.ignore_changes;
+    if ignored.is_empty() {
+        return;
+    }
+    let maps = [&declared.inputs, &row.inputs];
+    let names: BTreeSet<_> = maps.iter().filter_map(|value| value.as_map()).flat_map(|map| map.keys()).collect();
+    let mut wanted = decision.wanted.as_map().cloned().unwrap_or_default();
+    let mut written = declared.inputs.as_map().cloned().unwrap_or_default();
+    for name in names.into_iter().filter(|name| ignored.iter().any(|field| field == name.as_ref() || field == "*")) {
+        let present = object.outputs.field(name).or_else(|| row.inputs.field(name));
+        let source = match present {
+            Some(value) if has_digest(value) => row.written.field(name).cloned(),
+            other => other.map(Value::to_literal),
+        };
+        match (present, source) {
+            (Some(present), Some(source)) => {
+                wanted.insert(name.clone(), present.clone());
+                written.insert(name.clone(), source);
+            }
+            (None, _) => {
+                wanted.remove(name);
+                written.remove(name);
+            }
+            (Some(_), None) => {}
+        }
+    }
+    decision.wanted = Value::Map(Arc::new(wanted));
+    decision.written = Some(Value::Map(Arc::new(written)));
+}
+
+/// Whether the object of a row can never become what is declared, whatever its fields are.
+fn is_another(declared: &Declared, row: &StateRow) -> bool {
+    match (&declared.role, &row.role) {
+        // Where it runs is in the name; it may be a host that was renamed.
+        (Role::Service { .. }, Role::Service { .. }) => declared.kind != row.kind,
+        (new, old) => declared.kind != row.kind || new != old,
+    }
 }
 
 fn replacement(declared: &Declared) -> ChangeKind {
-    if declared.lifecycle.create_before_destroy { ChangeKind::ReplaceBefore } else { ChangeKind::Replace }
+    let object = matches!(declared.role, Role::Managed { .. });
+    if object && declared.lifecycle.create_before_destroy { ChangeKind::ReplaceBefore } else { ChangeKind::Replace }
 }
 
 fn by(row: &StateRow) -> String {

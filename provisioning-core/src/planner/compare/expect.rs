@@ -1,0 +1,89 @@
+//! What references will see of each resource when the plan has been carried out, as far as that is known.
+
+use std::collections::BTreeMap;
+
+use super::decide::Made;
+use crate::error::Result;
+use crate::name::ResourceName;
+use crate::plan::ChangeKind;
+use crate::resource::{Role, StateRow};
+use crate::schema::Presence;
+use crate::value::{Reference, Value};
+
+/// The outputs that are expected of the resources so far.
+pub(super) struct Expected<'a> {
+    state: &'a BTreeMap<ResourceName, StateRow>,
+    outputs: BTreeMap<ResourceName, Value>,
+    /// The services on one host, which may be referred to by their own names.
+    bases: BTreeMap<String, ResourceName>,
+}
+
+impl<'a> Expected<'a> {
+    pub(super) fn new(state: &'a BTreeMap<ResourceName, StateRow>) -> Self {
+        Self { state, outputs: BTreeMap::new(), bases: BTreeMap::new() }
+    }
+
+    pub(super) fn set(&mut self, name: &ResourceName, outputs: Value) {
+        if name.base() != name.as_str() {
+            self.bases.insert(name.base().to_owned(), name.clone());
+        }
+        self.outputs.insert(name.clone(), outputs);
+    }
+
+    /// The resource that the first word of a reference stands for.
+    pub(super) fn name<'n>(&'n self, root: &'n str) -> &'n str {
+        if self.outputs.contains_key(root) { root } else { self.bases.get(root).map_or(root, ResourceName::as_str) }
+    }
+
+    /// What a reference will give; by the state where its resource does not take part.
+    pub(super) fn get(&self, reference: &Reference) -> Result<Value> {
+        let name = self.name(&reference.root);
+        match (self.outputs.get(name), self.state.get(name)) {
+            (Some(outputs), _) => reference.follow(outputs),
+            (None, Some(row)) => reference.follow(&row.outputs()),
+            (None, None) => Ok(Value::Unknown),
+        }
+    }
+
+    /// One output of a resource.
+    pub(super) fn output(&self, name: &ResourceName, output: &str) -> Option<&Value> {
+        self.outputs.get(name)?.field(output)
+    }
+}
+
+/// The outputs of a resource that a decision was made about.
+pub(super) fn outputs(made: &Made<'_>, row: Option<&StateRow>) -> Value {
+    let decision = &made.decision;
+    let current = || {
+        let observed = decision.prior.as_ref().map(|object| object.outputs.clone()).unwrap_or_default();
+        row.map(|row| row.inputs.overlaid(&observed))
+    };
+    match made.change {
+        None | Some(ChangeKind::Refresh) => current().unwrap_or(Value::Unknown),
+        Some(ChangeKind::Update) => {
+            let unknown = updated(made).into_iter().map(|name| (name, Value::Unknown));
+            current().unwrap_or_default().overlaid(&decision.wanted).overlaid(&Value::map(unknown))
+        }
+        _ => {
+            let given = |name: &str| decision.wanted.field(name).is_some();
+            let fields = decision.schema.fields.iter();
+            let assigned =
+                fields.filter(|(name, field)| matches!(field.presence, Presence::Assigned | Presence::Computed) && !given(name));
+            decision.wanted.overlaid(&Value::map(assigned.map(|(name, _)| (name.as_str(), Value::Unknown))))
+        }
+    }
+}
+
+/// The outputs that an update may give another value that nobody knows yet.
+fn updated<'a>(made: &'a Made<'_>) -> Vec<&'a str> {
+    let decision = &made.decision;
+    let changes = |name: &str| decision.fields.iter().any(|change| change.field == name);
+    let service = decision.declared.is_some_and(|declared| matches!(declared.role, Role::Service { .. }));
+    // A service that differs for a reason of its own is applied again: nobody knows what that gives.
+    let again = service && decision.fields.is_empty();
+    let schema = decision.schema.fields.iter();
+    let follow = schema
+        .filter(|(_, field)| field.presence == Presence::Computed && again || field.follows.iter().any(|name| changes(name)));
+    let taken_away = decision.fields.iter().filter(|change| change.after == Value::Null).map(|change| change.field.as_str());
+    follow.map(|(name, _)| name.as_str()).chain(taken_away).collect()
+}

@@ -1,0 +1,56 @@
+//! Lookups: answered before planning where that is possible, and read by the run where it is not.
+
+use std::sync::Arc;
+
+use super::{Decision, Walk};
+use crate::error::Diagnostic;
+use crate::plan::{ChangeKind, Command};
+use crate::planner::Need;
+use crate::planner::compare::decide::Made;
+use crate::resource::Declared;
+use crate::schema::Schema;
+use crate::value::Value;
+
+impl<'a> Walk<'a> {
+    pub(super) fn look_up(&mut self, declared: &'a Declared, schema: Arc<Schema>, query: Value) {
+        let name = &declared.name;
+        if let Some(row) = self.scope.input.state.get(name) {
+            let message = format!("is a lookup now, and the state has a `{}` of that name", row.kind);
+            let place = format!("lookups.{name}");
+            let hint = "give the lookup another name; the resource is then deleted";
+            self.problems.push(Diagnostic::new(declared.origin.clone(), place, message).with_hint(hint));
+        }
+        let answer = self.scope.input.seen.answers.get(name).cloned();
+        if answer.is_none() {
+            match self.not_yet(declared, &query) {
+                None => self.result.needs.push(Need::Answer { name: name.clone(), query }),
+                Some(reason) if self.scope.input.options.command == Command::Apply => {
+                    let decision = Decision { reason: Some(reason), ..Decision::of(declared, None, schema, query) };
+                    self.settle(Made { change: Some(ChangeKind::Read), decision });
+                }
+                Some(_) => {}
+            }
+        }
+        self.expected.set(name, answer.unwrap_or(Value::Unknown));
+    }
+
+    /// Why a lookup cannot be answered before the run.
+    fn not_yet(&self, declared: &Declared, query: &Value) -> Option<String> {
+        if query.has_unknown() {
+            return Some("its query is known after apply".into());
+        }
+        let provider = declared.role.provider().and_then(|alias| self.scope.input.desired.providers.get(alias));
+        let settings = provider.map(|provider| provider.settings.resolve(&mut |reference| self.expected.get(reference)));
+        if settings.is_some_and(|settings| settings.map_or(true, |settings| settings.has_unknown())) {
+            return Some("the settings of its provider are known after apply".into());
+        }
+        let explicit = |name: &str| declared.depends_on.iter().any(|on| on == name || self.expected.name(on) == name);
+        let needed = self.scope.needed(&declared.name);
+        let first = needed.iter().find(|on| match self.changed.get(*on) {
+            Some(ChangeKind::Update) => explicit(on.as_str()),
+            Some(ChangeKind::Refresh) | None => false,
+            Some(_) => true,
+        });
+        first.map(|on| format!("it comes after `{on}`, which changes"))
+    }
+}

@@ -1,0 +1,77 @@
+//! The fields of a declaration with every reference replaced by what is expected for it.
+
+use super::Walk;
+use super::decide::Made;
+use crate::error::{Diagnostic, Error};
+use crate::plan::ChangeKind;
+use crate::resource::Declared;
+use crate::schema::Schema;
+use crate::value::{Reference, Value};
+
+impl<'a> Walk<'a> {
+    /// The fields as they are to be; `None` after a problem.
+    pub(super) fn resolve(&mut self, declared: &'a Declared, schema: &Schema) -> Option<Value> {
+        if !declared.inputs.has_references() {
+            return Some(declared.inputs.clone());
+        }
+        let before = self.problems.len();
+        let mut fields = Vec::new();
+        for (field, value) in declared.inputs.as_map()? {
+            match value.resolve(&mut |reference| self.expected.get(reference)) {
+                Ok(value) => fields.push((field.clone(), value)),
+                Err(error) => self.problem(declared, field, &error),
+            }
+        }
+        let resolved = Value::map(fields);
+        if self.problems.len() == before {
+            for problem in schema.check_resolved(&resolved, "") {
+                let field = problem.field.trim_start_matches('.').to_owned();
+                let top = field.split(['.', '[']).next().unwrap_or_default();
+                let origin = declared.origins.get(top).or(declared.origin.as_ref()).cloned();
+                self.problems.push(Diagnostic { origin, field: format!("resources.{}.{field}", declared.name), ..problem });
+            }
+        }
+        (self.problems.len() == before).then_some(resolved)
+    }
+
+    /// Reports fields that a step could not be called with: of what they refer to only a digest was kept, and nothing in
+    /// this plan brings the value back.
+    pub(super) fn check_secrets(&mut self, declared: &'a Declared, made: &Made<'a>) {
+        let makes = [ChangeKind::Create, ChangeKind::Update, ChangeKind::Replace, ChangeKind::ReplaceBefore];
+        if !made.change.is_some_and(|change| makes.contains(&change)) || !has_digest(&made.decision.wanted) {
+            return;
+        }
+        let written = made.decision.written.as_ref().unwrap_or(&declared.inputs);
+        for (field, value) in written.as_map().into_iter().flatten() {
+            for reference in self.lost(value) {
+                let message = format!("`${{{reference}}}` is a secret of which only a digest was kept");
+                let hint = "replace the resource that made it, so that it is known in the same run";
+                self.problem(declared, field, &Error::invalid(message).with_hint(hint));
+            }
+        }
+    }
+
+    /// The references in a value that lead to a digest and to nothing more in this plan.
+    fn lost(&self, value: &Value) -> Vec<Reference> {
+        let mut lost = Vec::new();
+        let unchanged = |reference: &Reference| !self.changed.contains_key(self.expected.name(&reference.root));
+        let visited = value.visit_references(&mut |reference| {
+            if unchanged(reference) && self.expected.get(reference).is_ok_and(|found| has_digest(&found)) {
+                lost.push(reference.clone());
+            }
+        });
+        debug_assert!(visited.is_ok(), "the references were resolved before");
+        lost
+    }
+
+    fn problem(&mut self, declared: &Declared, field: &str, error: &Error) {
+        let origin = declared.origins.get(field).or(declared.origin.as_ref()).cloned();
+        let place = format!("resources.{}.{field}", declared.name);
+        let hint = error.hint().map(str::to_owned);
+        self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin, place, error.to_string()) });
+    }
+}
+
+pub(super) fn has_digest(value: &Value) -> bool {
+    value.any(&|part| matches!(part, Value::Digest(_)))
+}

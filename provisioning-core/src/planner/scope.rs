@@ -1,0 +1,122 @@
+//! What every pass looks at: the input, who refers to whom, and which row belongs to which declaration.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::link::{Linked, link, link_present};
+use super::rename::{Renames, renames};
+use super::{Command, Input};
+use crate::error::Result;
+use crate::graph::{Dependency, Graph};
+use crate::name::ResourceName;
+use crate::resource::{Declared, Desired, Role, StateRow};
+use crate::value::Value;
+
+/// What every pass looks at.
+pub(super) struct Scope<'a> {
+    /// The input; what is declared only as far as the command makes it.
+    pub input: Input<'a>,
+    /// Everything that is declared.
+    pub declared: &'a Desired,
+    /// Who refers to whom.
+    pub linked: Linked,
+    /// The rows that get another name.
+    pub renames: Renames<'a>,
+    /// The dependencies that the rows of the state were made with, by the names that the rows will have.
+    pub kept: Graph<ResourceName>,
+}
+
+impl<'a> Scope<'a> {
+    pub(super) fn new(input: &Input<'a>, present: &'a Desired) -> Result<Self> {
+        let declared = input.desired;
+        let input = Input { desired: present, ..*input };
+        let linked = match input.options.command {
+            Command::Apply => link(input.registry, present)?,
+            _ => link_present(input.registry, present),
+        };
+        let renames = renames(&input)?;
+        let kept = kept(&input, &renames);
+        Ok(Self { input, declared, linked, renames, kept })
+    }
+
+    /// The row of a declaration.
+    pub(super) fn row(&self, declared: &Declared) -> Option<&'a StateRow> {
+        self.renames.row(self.input.state, &declared.name)
+    }
+
+    /// The resources that a declaration needs.
+    pub(super) fn needed(&self, name: &ResourceName) -> Vec<ResourceName> {
+        let found = self.linked.graph.dependencies(name).into_iter();
+        found.filter(|(_, dependency)| *dependency == Dependency::Hard).map(|(on, _)| on.clone()).collect()
+    }
+}
+
+/// What of the declarations a command makes: an apply all of it; any other only the lookups without which it would not
+/// find its way to what the state has.
+pub(super) fn present<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
+    let desired = input.desired;
+    if input.options.command == Command::Apply {
+        return Cow::Borrowed(desired);
+    }
+    let mut resources = BTreeMap::new();
+    let aliases: BTreeSet<_> = input.state.values().filter_map(|row| row.role.provider()).collect();
+    let hosts = input.state.values().filter_map(|row| match &row.role {
+        Role::Service { host } => Some(host.to_string()),
+        _ => None,
+    });
+    let mut open: Vec<String> = hosts.collect();
+    for (alias, provider) in &desired.providers {
+        if aliases.contains(alias) {
+            open.extend(roots(&provider.settings));
+        }
+    }
+    while let Some(name) = open.pop() {
+        let Some(declared) = desired.resources.get(name.as_str()) else { continue };
+        if let Role::Lookup { provider } = &declared.role
+            && resources.insert(declared.name.clone(), declared.clone()).is_none()
+        {
+            open.extend(roots(&declared.inputs));
+            open.extend(desired.providers.get(provider).map(|provider| roots(&provider.settings)).into_iter().flatten());
+        }
+    }
+    Cow::Owned(Desired { providers: desired.providers.clone(), resources, outputs: BTreeMap::new() })
+}
+
+/// The names that a value refers to; what does not parse is reported by an apply.
+fn roots(value: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    value.visit_references(&mut |reference| names.push(reference.root.to_string())).ok();
+    names
+}
+
+fn kept(input: &Input<'_>, renames: &Renames<'_>) -> Graph<ResourceName> {
+    let graph = kept_without(input, renames, |_, _| false);
+    if graph.order().is_ok() {
+        return graph;
+    }
+    // A state that says such a thing is wrong somewhere, which must not keep anybody from removing what it has.
+    let circles: BTreeMap<_, _> = graph.circles().into_iter().map(|(name, circle)| (name.clone(), circle)).collect();
+    kept_without(input, renames, |a, b| circles.get(a).is_some_and(|circle| circles.get(b) == Some(circle)))
+}
+
+fn kept_without(
+    input: &Input<'_>,
+    renames: &Renames<'_>,
+    left_out: impl Fn(&ResourceName, &ResourceName) -> bool,
+) -> Graph<ResourceName> {
+    let state = input.state;
+    let former = state.values().filter_map(|row| Some((row.lifecycle.moved_from.as_ref()?, &row.name)));
+    let former: BTreeMap<_, _> = former.filter(|(old, _)| !state.contains_key(*old)).collect();
+    let mut graph = Graph::default();
+    for row in state.values() {
+        let name = renames.new_name(&row.name);
+        graph.add(name.clone());
+        let rows = row.depends_on.iter().map(|on| former.get(on).copied().unwrap_or(on));
+        for on in rows.filter(|on| state.contains_key(*on)).map(|on| renames.new_name(on)) {
+            if !left_out(name, on) {
+                graph.depend(name, on, Dependency::Hard);
+            }
+        }
+    }
+    graph
+}
