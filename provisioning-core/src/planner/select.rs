@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::link::named;
 use super::{Input, Linked};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Dependency, Direction, Graph};
 use crate::name::{ResourceName, suggestion};
 use crate::plan::Command;
@@ -65,12 +65,10 @@ fn find(input: &Input<'_>, names: &[String]) -> Result<BTreeSet<ResourceName>> {
         let declared = named(&input.desired.resources, name);
         let kept = named(input.state, name);
         if declared.is_empty() && kept.is_empty() {
-            let known = input.desired.resources.keys().chain(input.state.keys()).map(ResourceName::base);
-            let error = Error::invalid(format!("there is no resource `{name}`"));
-            return Err(match suggestion(name, known) {
-                Some(hint) => error.with_hint(hint),
-                None => error.with_hint("`provisioning show` lists what the state has"),
-            });
+            let known = input.desired.resources.keys().chain(input.state.keys()).map(ResourceName::as_str);
+            let error = Error::new(ErrorKind::NotFound, format!("there is no resource `{name}`"));
+            let hint = suggestion(name, known).unwrap_or_else(|| "`provisioning show` lists what the state has".to_owned());
+            return Err(error.with_hint(hint));
         }
         found.extend(declared.into_iter().chain(kept).cloned());
     }

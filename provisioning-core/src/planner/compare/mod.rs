@@ -159,6 +159,7 @@ impl<'a> Walk<'a> {
                     let place = format!("resources.{}.{field}", declared.name);
                     let hint = error.hint().map(str::to_owned);
                     self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin, place, error.to_string()) });
+                    fields.push((field.clone(), Value::Unknown));
                 }
             }
         }
@@ -231,7 +232,11 @@ impl<'a> Walk<'a> {
 
     /// A row without a declaration.
     fn undeclared(&mut self, row: &'a StateRow) -> Result<()> {
-        let schema = self.schemas.of(&row.role, &row.kind)?;
+        let schema = match self.schemas.of(&row.role, &row.kind) {
+            // What is forgotten is not called, so that a row can go after its provider.
+            Err(_) if self.input.options.command == Command::Forget => Arc::new(Schema::bare(row.kind.clone(), "")),
+            found => found.map_err(|error| error.with_context("resource", row.name.as_str()))?,
+        };
         let seen = self.input.seen.objects.get(&row.name);
         let object = seen.cloned().unwrap_or_else(|| row.object.clone());
         let made = |change, reason: Option<String>| Decision {
