@@ -26,8 +26,8 @@ pub struct Report {
     pub not_begun: usize,
     /// The steps that failed, first failure first.
     pub failures: Vec<(StepId, Failure)>,
-    /// The steps of which nobody knows whether they had their effect.
-    pub in_doubt: Vec<StepId>,
+    /// The steps of which nobody knows whether they had their effect, and what is known.
+    pub in_doubt: Vec<(StepId, String)>,
     /// How long it took.
     pub duration: Duration,
 }

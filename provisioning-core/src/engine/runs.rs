@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::Event;
 use crate::executor::{self, Job};
 use crate::journal::{Progress, RunSummary, Status};
-use crate::name::RunId;
+use crate::name::{ResourceName, RunId, StepId};
 use crate::plan::Plan;
 use crate::record::{Fact, Outcome, Record};
 use crate::store::{Draft, Lease, Range};
@@ -34,13 +34,7 @@ impl Engine {
             );
         }
         self.refuse_open_steps().await?;
-        let rows = self.store.rows().await?;
-        for (name, version) in &plan.basis {
-            if rows.get(name).map_or(0, |row| row.version) != *version {
-                let message = format!("the plan is out of date: `{name}` has changed since it was made");
-                return Err(Error::new(ErrorKind::Conflict, message).with_hint("plan again, and look at what it says now"));
-            }
-        }
+        self.refuse_stale(plan).await?;
         let hash = self.store.save_plan(plan).await?;
         let at = self.clock.now();
         let id = RunId::new(at, u64::try_from(self.ids.random() & u128::from(u64::MAX)).unwrap_or_default());
@@ -53,6 +47,19 @@ impl Engine {
         drafts.push(fact(&id, at, Fact::RunStarted { plan: hash, command: plan.command.as_str().into() }));
         self.record(lease, drafts).await?;
         self.execute(id, Arc::new(plan.clone()), Progress::default(), (lease, control)).await
+    }
+
+    /// A plan holds as long as nothing has moved that it touches or reads.
+    async fn refuse_stale(&self, plan: &Plan) -> Result<()> {
+        let rows = self.store.rows().await?;
+        let moved = |(name, version): &(&ResourceName, &u64)| rows.get(*name).map_or(0, |row| row.version) != **version;
+        let Some((name, _)) = plan.basis.iter().find(moved) else { return Ok(()) };
+        let hash = plan.hash();
+        let message = match self.store.runs().await?.into_iter().find(|run| run.plan == hash) {
+            Some(run) => format!("the plan was carried out already, by the run `{}`", run.id),
+            None => format!("the plan is out of date: `{name}` has changed since it was made"),
+        };
+        Err(Error::new(ErrorKind::Conflict, message).with_hint("plan again, and look at what it says now"))
     }
 
     pub(super) async fn take_up(&self, run: Option<&RunId>, control: &Control) -> Result<Report> {
@@ -110,6 +117,10 @@ impl Engine {
         if open.is_empty() {
             return Ok(());
         }
+        let busy = self.store.holder().await?.filter(|lease| lease.holder != self.holder);
+        if let Some(busy) = busy.and_then(|lease| lease.busy(self.clock.now())) {
+            return Err(busy);
+        }
         let shown =
             if open.len() > 3 { format!("{} and {} more", open[..3].join(", "), open.len() - 3) } else { open.join(", ") };
         let message = format!("the run `{}` began {shown} and did not record how that ended", run.id);
@@ -157,7 +168,8 @@ impl Engine {
         };
         let (outcome, progress) = executor::run(job).await?;
         let succeeded = progress.steps.values().filter(|status| **status == Status::Succeeded).count();
-        let in_doubt: Vec<_> = progress.open_steps().cloned().collect();
+        let doubt = |step: &StepId| progress.doubts.get(step).cloned().unwrap_or_else(|| "it was interrupted".to_owned());
+        let in_doubt: Vec<_> = progress.open_steps().map(|step| (step.clone(), doubt(step))).collect();
         Ok(Report {
             run: Some(id),
             outcome,
