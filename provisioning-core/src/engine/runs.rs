@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Control, Engine, Report};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::Event;
+use crate::event::{Event, Transient};
 use crate::executor::{self, Job};
 use crate::journal::{Progress, RunSummary, Status};
 use crate::name::{ResourceName, RunId, StepId};
@@ -151,6 +151,8 @@ impl Engine {
         (lease, control): (&Lease, &Control),
     ) -> Result<Report> {
         let begun = Instant::now();
+        let done = succeeded(&progress);
+        self.observer.observe(&Event::Transient(Transient::Begun { run: id.clone(), steps: plan.steps.len(), done }));
         let job = Job {
             id: id.clone(),
             workspace: self.store.identity().workspace,
@@ -167,7 +169,7 @@ impl Engine {
             stop: control.watch(),
         };
         let (outcome, progress) = executor::run(job).await?;
-        let succeeded = progress.steps.values().filter(|status| **status == Status::Succeeded).count();
+        let succeeded = succeeded(&progress);
         let doubt = |step: &StepId| progress.doubts.get(step).cloned().unwrap_or_else(|| "it was interrupted".to_owned());
         let in_doubt: Vec<_> = progress.open_steps().map(|step| (step.clone(), doubt(step))).collect();
         Ok(Report {
@@ -181,6 +183,10 @@ impl Engine {
             duration: begun.elapsed(),
         })
     }
+}
+
+fn succeeded(progress: &Progress) -> usize {
+    progress.steps.values().filter(|status| **status == Status::Succeeded).count()
 }
 
 fn fact(run: &RunId, at: crate::clock::Timestamp, fact: Fact) -> Draft {
