@@ -10,6 +10,8 @@ mod report;
 mod shape;
 mod terraform;
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -17,7 +19,7 @@ use std::time::Instant;
 use limits::{Limits, Replayed};
 use measure::{Applied, Phase, Planned};
 use options::{Case, Options};
-use shape::Graph;
+use shape::{Graph, Shape};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -27,14 +29,12 @@ struct Process<T> {
     inside: T,
 }
 
-/// One case, measured.
+/// One round of a case.
 struct Measured {
-    case: Case,
     applied: Process<Applied>,
     unchanged: Process<Planned>,
     limits: Limits,
     replayed: Replayed,
-    terraform: Option<terraform::Timed>,
 }
 
 fn main() -> Result<()> {
@@ -45,31 +45,36 @@ fn main() -> Result<()> {
     let Some(options) = Options::parse(&arguments)? else { return Ok(()) };
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     report::machine(folder.path())?;
-    for case in &options.cases {
-        let mut rounds = Vec::new();
-        for round in 0..options.rounds {
-            let place = folder.path().join(format!("{}-{}-{}-{round}", case.shape, case.count, case.source));
-            rounds.push(round_of(case, &place, options.terraform.as_deref())?);
-        }
+    let mut terraform: HashMap<(Shape, usize), terraform::Timed> = HashMap::new();
+    for (number, case) in options.cases.iter().enumerate() {
+        let graph = Graph::new(case.shape, case.count);
+        let rounds = (0..options.rounds).map(|round| round_of(case, &graph, &folder.path().join(format!("{number}-{round}"))));
+        let mut rounds = rounds.collect::<Result<Vec<_>>>()?;
         rounds.sort_by(|a, b| a.applied.seconds.total_cmp(&b.applied.seconds));
-        report::case(&rounds.swap_remove(rounds.len() / 2));
+        report::case(case, &rounds[rounds.len() / 2]);
+        if let Some(binary) = options.terraform.as_deref().filter(|_| case.beside_terraform) {
+            let timed = match terraform.entry((case.shape, case.count)) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(free) => {
+                    free.insert(terraform::time(binary, &graph, &folder.path().join(format!("{number}-terraform")))?)
+                }
+            };
+            report::beside(&rounds[rounds.len() / 2], timed);
+        }
+        println!();
     }
     Ok(())
 }
 
-fn round_of(case: &Case, place: &Path, terraform: Option<&Path>) -> Result<Measured> {
-    let graph = Graph::new(case.shape, case.count);
+fn round_of(case: &Case, graph: &Graph, place: &Path) -> Result<Measured> {
     std::fs::create_dir_all(place)?;
     graph.write(place, case.source)?;
     let limits = Limits::measure(place)?;
     let applied = process(Phase::Apply, place, case)?;
     let unchanged = process(Phase::Plan, place, case)?;
     let replayed = limits::replay(&measure::store(place), &place.join("replayed.db"), case.parallelism)?;
-    let terraform = match terraform.filter(|_| case.beside_terraform) {
-        Some(binary) => Some(terraform::time(binary, &graph, &place.join("terraform"))?),
-        None => None,
-    };
-    Ok(Measured { case: case.clone(), applied, unchanged, limits, replayed, terraform })
+    std::fs::remove_dir_all(place)?;
+    Ok(Measured { applied, unchanged, limits, replayed })
 }
 
 /// Runs one phase in a process of its own.

@@ -12,7 +12,7 @@ SHAPE is wide, chain or layered, N the number of resources; without them the sta
 
   --nickel           declare the graph in main.ncl instead of main.json
   --parallelism P    calls at once (16)
-  --rounds R         run each case R times and show the median (3)
+  --rounds R         run each case R times and show the median (3); Terraform runs once for each graph
   --terraform PATH   the Terraform to measure beside (the one on PATH, where there is one)
   --no-terraform     measure the engine alone";
 

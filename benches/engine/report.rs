@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::options::Case;
 use crate::terraform::Timed;
 use crate::{Measured, Result};
 
@@ -30,9 +31,9 @@ fn file_system(path: &Path) -> Result<String> {
     Ok(holding.map_or("an unknown file system", |(_, system)| system).to_owned())
 }
 
-/// Shows one case.
-pub(crate) fn case(measured: &Measured) {
-    let Measured { case, applied, unchanged, limits, replayed, terraform } = measured;
+/// Shows one round of a case.
+pub(crate) fn case(case: &Case, measured: &Measured) {
+    let Measured { applied, unchanged, limits, replayed } = measured;
     let inside = &applied.inside;
     let rate = count(inside.steps) / inside.apply;
     println!("{} {} from {}, parallelism {}", case.shape, case.count, case.source, case.parallelism);
@@ -68,13 +69,10 @@ pub(crate) fn case(measured: &Measured) {
             shares.0, shares.1
         ),
     );
-    if let Some(timed) = terraform {
-        beside(measured, timed);
-    }
-    println!();
 }
 
-fn beside(measured: &Measured, timed: &Timed) {
+/// Shows what Terraform took for the same graph.
+pub(crate) fn beside(measured: &Measured, timed: &Timed) {
     let (plan, apply, again) = (seconds(timed.plan), seconds(timed.apply), seconds(timed.plan_again));
     line(
         "terraform",

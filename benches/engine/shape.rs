@@ -9,7 +9,7 @@ use std::path::Path;
 use crate::Result;
 
 /// How the resources depend on one another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Shape {
     /// Not at all.
     Wide,

@@ -1,5 +1,6 @@
 //! A saved plan: applied to the letter, refused when a row that it touches has moved, and only then.
 
+#[expect(dead_code, reason = "every test file uses a part of it")]
 mod workspace;
 
 use serde_json::Value as Json;

@@ -1,7 +1,7 @@
 //! The engine: the one door to everything this crate does.
 //!
 //! A face (command line, server, Python, your program) holds an [`Engine`] and nothing below it. The engine itself
-//! only joins the modules: what to do is decided in [`planner`](crate::planner), how it is carried out in
+//! only joins the modules: what to do is decided in [`planner`], how it is carried out in
 //! [`executor`](crate::executor).
 
 mod control;

@@ -1,7 +1,7 @@
 //! The run as a pure state machine: what has happened goes in, what is to be done comes out.
 //!
-//! Everything hard about a run is decided here, without time, threads or storage: time is an argument, and an
-//! [`Action::Append`] counts as durable at the next [`Event::Appended`]. Results and the intents that follow from them
+//! Everything hard about a run is decided here, without time, threads or storage: time is an argument, and what
+//! an action appends counts as durable at the next [`Event::Appended`]. Results and the intents that follow from them
 //! come out of one event, so that one append carries both.
 
 mod lanes;
