@@ -1,7 +1,7 @@
 //! The file: where it may lie, who may read it, whether it is a store, and of which format.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind as Io};
+use std::io::{self, ErrorKind as Io, Read as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -69,7 +69,36 @@ fn look(path: &Path, facts: &fs::Metadata) -> Result<()> {
         let hint = "restore the file from a backup; to begin anew, remove it, and remove by hand what was made";
         return Err(Error::new(ErrorKind::Corrupt, message).with_hint(hint));
     }
-    Ok(())
+    let lost = |what: &str| {
+        let message = format!("the log of the store `{}` is {what}: what was recorded last is lost", path.display());
+        let hint = "restore the store and the files beside it from a backup; to go on with what is left, remove the files \
+                    beside it, and look what exists that `provisioning show` does not list";
+        Error::new(ErrorKind::Corrupt, message).with_hint(hint)
+    };
+    match magic(&beside(path, "-wal")) {
+        Ok(LOG | LOG_BIG_ENDIAN | 0) => Ok(()),
+        Ok(_) => Err(lost("damaged")),
+        Err(error) if error.kind() == Io::NotFound && is_index_alone(path) => Err(lost("gone")),
+        // What is too short was never written to, and whatever else is wrong SQLite says better.
+        Err(_) => Ok(()),
+    }
+}
+
+/// How a log begins, by the order of bytes of its checksums (sqlite.org/fileformat2.html, 4.1).
+const LOG: u32 = 0x377f_0682;
+const LOG_BIG_ENDIAN: u32 = 0x377f_0683;
+
+fn magic(path: &Path) -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    File::open(path)?.read_exact(&mut bytes)?;
+    Ok(u32::from_be_bytes(bytes))
+}
+
+/// Whether the index of a log is there without the log. `SQLite` makes the log before its index and removes it after,
+/// so that nobody who opens or closes the store meanwhile leaves it so.
+fn is_index_alone(path: &Path) -> bool {
+    let (log, index) = (beside(path, "-wal"), beside(path, "-shm"));
+    index.exists() && !log.exists() && index.exists()
 }
 
 /// The file beside another one whose name goes on with an ending.

@@ -139,6 +139,21 @@ fn refuses_what_is_not_a_store_and_leaves_it_alone() {
 }
 
 #[test]
+fn tells_a_lost_log_and_a_damaged_one() {
+    let cases = [(None, "gone"), (Some("not what SQLite writes there"), "damaged")];
+    for (log, what) in cases {
+        let (_directory, path, store) = made();
+        drop(store);
+        fs::write(path.with_file_name("store.db-shm"), "").expect("written");
+        if let Some(text) = log {
+            fs::write(path.with_file_name("store.db-wal"), text).expect("written");
+        }
+        let expect = format!("the log of the store `{}` is {what}: what was recorded last is lost", path.display());
+        assert_eq!(refused(&path, Opening::Existing).to_string(), expect);
+    }
+}
+
+#[test]
 fn never_takes_the_log_of_a_lost_store_for_that_of_a_new_one() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store.db");
