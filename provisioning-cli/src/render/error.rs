@@ -63,7 +63,7 @@ fn engine(error: &Error, folder: &Path) -> String {
     }
     let message = Failure::from(error).message;
     let mut text = format!("{}\n", headline(&message));
-    for (key, value) in error.context().iter().filter(|(_, value)| !message.contains(value)) {
+    for (key, value) in error.context().iter().filter(|(_, value)| !message.contains(&format!("`{value}`"))) {
         writeln!(text, "  {key}: {value}").expect(INFALLIBLE);
     }
     text.push_str(&hint(error).map_or(String::new(), |hint| advice("", hint)));
