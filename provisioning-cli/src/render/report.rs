@@ -16,13 +16,20 @@ use super::plan::tally;
 use super::value::inline;
 use super::{BOLD, CYAN, GREEN, RED, YELLOW, count, paint, took};
 
+/// How many failures are told.
+const SHOWN: usize = 20;
+
 const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// The failures and what is in doubt: for standard error, nothing when all is well.
 pub(crate) fn failures(report: &Report, plan: Option<&Plan>) -> String {
     let mut text = String::new();
-    for (step, failure) in &report.failures {
+    for (step, failure) in report.failures.iter().take(SHOWN) {
         write_failure(&mut text, step, failure, plan);
+    }
+    if report.failures.len() > SHOWN {
+        let more = report.failures.len() - SHOWN;
+        writeln!(text, "… and {more} more failures; `provisioning events` has all").expect(INFALLIBLE);
     }
     for (step, reason) in &report.in_doubt {
         if report.outcome == Outcome::Cancelled {
