@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Engine, OutputValue, Status, StepStatus};
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Failure, Result};
 use crate::executor::World;
 use crate::journal;
 use crate::name::ResourceName;
@@ -81,7 +81,10 @@ impl Engine {
             for step in &plan.steps {
                 let status = progress.status(&step.id);
                 if status != journal::Status::Succeeded {
-                    let failure = progress.failures.iter().find(|(id, _)| *id == step.id).map(|(_, failure)| failure.clone());
+                    let failed = progress.failures.iter().find(|(id, _)| *id == step.id).map(|(_, failure)| failure.clone());
+                    let doubt = progress.doubts.get(&step.id).filter(|_| status.open().is_some());
+                    let doubt = doubt.map(|reason| Failure { kind: ErrorKind::InDoubt, message: reason.clone(), hint: None });
+                    let failure = failed.or(doubt);
                     unfinished.push(StepStatus { id: step.id.clone(), status, failure });
                 }
             }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{Control, Engine, Report};
 use crate::error::{Error, ErrorKind, Failure, Result};
-use crate::event::Event;
+use crate::event::{Event, Transient};
 use crate::executor::{self, Job};
 use crate::journal::{Progress, RunSummary, Status};
 use crate::name::{ResourceName, RunId, StepId};
@@ -43,13 +43,7 @@ impl Engine {
             );
         }
         self.refuse_open_steps(Some(lease)).await?;
-        let rows = self.store.rows().await?;
-        for (name, version) in &plan.basis {
-            if rows.get(name).map_or(0, |row| row.version) != *version {
-                let message = format!("the plan is out of date: `{name}` has changed since it was made");
-                return Err(Error::new(ErrorKind::Conflict, message).with_hint("plan again, and look at what it says now"));
-            }
-        }
+        self.refuse_stale(plan).await?;
         let hash = self.store.save_plan(plan).await?;
         let at = self.clock.now();
         let id = RunId::new(at, u64::try_from(self.ids.random() & u128::from(u64::MAX)).unwrap_or_default());
@@ -63,6 +57,19 @@ impl Engine {
         self.record(lease, drafts).await?;
         let taken = Taken { id, plan: Arc::new(plan.clone()), progress: Progress::default(), secrets: BTreeMap::new() };
         self.execute(taken, lease, control).await
+    }
+
+    /// A plan holds as long as nothing has moved that it touches or reads.
+    async fn refuse_stale(&self, plan: &Plan) -> Result<()> {
+        let rows = self.store.rows().await?;
+        let moved = |(name, version): &(&ResourceName, &u64)| rows.get(*name).map_or(0, |row| row.version) != **version;
+        let Some((name, _)) = plan.basis.iter().find(moved) else { return Ok(()) };
+        let hash = plan.hash();
+        let message = match self.store.runs().await?.into_iter().find(|run| run.plan == hash) {
+            Some(run) => format!("the plan was carried out already, by the run `{}`", run.id),
+            None => format!("the plan is out of date: `{name}` has changed since it was made"),
+        };
+        Err(Error::new(ErrorKind::Conflict, message).with_hint("plan again, and look at what it says now"))
     }
 
     pub(super) async fn take_up(&self, run: Option<&RunId>, control: &Control) -> Result<Report> {
@@ -150,15 +157,8 @@ impl Engine {
 
     /// What another process is busy with is not left open.
     async fn refuse_another_holder(&self, own: Option<&Lease>) -> Result<()> {
-        let Some(other) = self.store.holder().await?.filter(|lease| own.is_none_or(|own| own.epoch != lease.epoch)) else {
-            return Ok(());
-        };
-        if other.expires_at <= self.clock.now() || other.holder.is_dead() {
-            return Ok(());
-        }
-        let message = format!("a run of {} is going on since {}", other.holder, other.acquired_at);
-        Err(Error::new(ErrorKind::Conflict, message)
-            .with_hint("wait until it is done; `provisioning status` shows how far it is"))
+        let other = self.store.holder().await?.filter(|lease| own.is_none_or(|own| own.epoch != lease.epoch));
+        other.and_then(|lease| lease.busy(self.clock.now())).map_or(Ok(()), Err)
     }
 
     pub(super) async fn progress(&self, run: &RunId) -> Result<Progress> {
@@ -190,6 +190,8 @@ impl Engine {
     async fn execute(&self, taken: Taken, lease: &Lease, control: &Control) -> Result<Report> {
         let Taken { id, plan, progress, secrets } = taken;
         let begun = Instant::now();
+        let done = succeeded(&progress);
+        self.observer.observe(&Event::Transient(Transient::Begun { run: id.clone(), steps: plan.steps.len(), done }));
         let job = Job {
             id: id.clone(),
             workspace: self.store.identity().workspace,
@@ -208,18 +210,23 @@ impl Engine {
         };
         let (outcome, progress) = executor::run(job).await?;
         let count = |wanted: fn(&Status) -> bool| plan.steps.iter().filter(|step| wanted(&progress.status(&step.id))).count();
-        let in_doubt: Vec<_> = progress.open_steps().cloned().collect();
+        let doubt = |step: &StepId| progress.doubts.get(step).cloned().unwrap_or_else(|| "it was interrupted".to_owned());
+        let in_doubt: Vec<_> = progress.open_steps().map(|step| (step.clone(), doubt(step))).collect();
         Ok(Report {
             run: Some(id),
             outcome,
             steps: plan.steps.len(),
-            succeeded: count(|status| *status == Status::Succeeded),
+            succeeded: succeeded(&progress),
             not_begun: count(|status| matches!(status, Status::Pending | Status::Skipped)),
             failures: progress.failures,
             in_doubt,
             duration: begun.elapsed(),
         })
     }
+}
+
+fn succeeded(progress: &Progress) -> usize {
+    progress.steps.values().filter(|status| **status == Status::Succeeded).count()
 }
 
 fn fact(run: &RunId, at: crate::clock::Timestamp, fact: Fact) -> Draft {

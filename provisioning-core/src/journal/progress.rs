@@ -19,6 +19,8 @@ pub struct Progress {
     pub answers: BTreeMap<StepId, Value>,
     /// Why steps failed, in the order in which they did.
     pub failures: Vec<(StepId, Failure)>,
+    /// What is known of each step in doubt.
+    pub doubts: BTreeMap<StepId, String>,
     /// How the run ended, where it did.
     pub outcome: Option<Outcome>,
 }
@@ -73,6 +75,7 @@ impl Progress {
                     self.answers.insert(id.clone(), query.overlaid(&object.outputs));
                 }
             }
+            StepFact::InDoubt { reason } => drop(self.doubts.insert(id.clone(), reason.clone())),
             StepFact::Failed { failure, retry_after: None } => self.failures.push((id.clone(), failure.clone())),
             _ => {}
         }

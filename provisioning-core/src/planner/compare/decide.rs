@@ -77,7 +77,7 @@ impl<'a> Walk<'a> {
             return Ok(decision.made(ChangeKind::Create, Some("gone: it was removed outside".into())));
         };
         if row.kind != declared.kind || row.role != declared.role {
-            decision.old_schema = Some(self.schemas.of(&row.role, &row.kind)?);
+            decision.old_schema = Some(self.schema_of(row)?);
             decision.fields = all_fields(declared, &kept);
             return Ok(decision.made(replacement(declared), Some(format!("it was a `{}`{}", row.kind, by(row)))));
         }

@@ -230,12 +230,16 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn schema_of(&mut self, row: &StateRow) -> Result<Arc<Schema>> {
+        self.schemas.of(&row.role, &row.kind).map_err(|error| error.with_context("resource", row.name.as_str()))
+    }
+
     /// A row without a declaration.
     fn undeclared(&mut self, row: &'a StateRow) -> Result<()> {
-        let schema = match self.schemas.of(&row.role, &row.kind) {
+        let schema = match self.schema_of(row) {
             // What is forgotten is not called, so that a row can go after its provider.
             Err(_) if self.input.options.command == Command::Forget => Arc::new(Schema::bare(row.kind.clone(), "")),
-            found => found.map_err(|error| error.with_context("resource", row.name.as_str()))?,
+            found => found?,
         };
         let seen = self.input.seen.objects.get(&row.name);
         let object = seen.cloned().unwrap_or_else(|| row.object.clone());
