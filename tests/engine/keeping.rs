@@ -29,8 +29,8 @@ async fn everything(lab: &Lab) -> String {
     text += &shown(&lab.entries().await);
     text += &shown(&lab.events());
     text += &shown(&lab.engine.status().await.expect("status"));
-    text += &format!("{:?}", lab.engine.outputs().await.expect("outputs"));
-    text
+    let outputs = lab.engine.outputs().await.expect("outputs");
+    format!("{text} {outputs:?}")
 }
 
 mod erased {
