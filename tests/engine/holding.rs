@@ -22,12 +22,15 @@ async fn a_plan_is_refused_when_a_row_that_it_touches_has_moved_and_only_then() 
         lab.apply(&json!({ "resources": { "a": { "size": 1 }, "b": { "size": 1 } } })).await;
         let of_a = lab.plan(&json!({ "resources": { "a": { "size": 2 }, "b": { "size": 1 } } })).await;
         let of_b = lab.plan(&json!({ "resources": { "a": { "size": 1 }, "b": { "size": 2 } } })).await;
+        let stale = lab.plan(&json!({ "resources": { "a": { "size": 3 }, "b": { "size": 1 } } })).await;
         let control = Control::new();
         assert_eq!(lab.engine.apply(&of_a, &control).await.expect("it fits").outcome, Outcome::Completed);
         assert_eq!(lab.engine.apply(&of_b, &control).await.expect("it still fits").outcome, Outcome::Completed);
-        let error = lab.engine.apply(&of_a, &control).await.expect_err("it was applied");
+        let error = lab.engine.apply(&stale, &control).await.expect_err("it is out of date");
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.to_string().contains("`a` has changed"), "{error}");
+        let error = lab.engine.apply(&of_a, &control).await.expect_err("it was applied");
+        assert!(error.to_string().contains("was carried out already, by the run"), "{error}");
         assert_eq!(lab.cloud.contents(), ["a size 2", "b size 2"]);
         assert_eq!(lab.store.holder().await.expect("read"), None);
     }
@@ -60,7 +63,7 @@ async fn a_second_engine_is_told_who_is_at_work() {
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert!(error.to_string().contains(&format!("the workspace is held by {holder}")), "{error}");
         let error = second.plan(&desired(&wanted), &PlanOptions::new(Command::Apply)).await.expect_err("held");
-        assert!(error.to_string().contains(&format!("a run of {holder} is going on")), "{error}");
+        assert!(error.to_string().contains(&format!("the workspace is held by {holder}")), "{error}");
         let error = second.resume(None, &Control::new()).await.expect_err("held");
         assert_eq!(error.kind(), ErrorKind::Conflict);
 
