@@ -207,11 +207,15 @@ impl Scope {
 #[command(next_help_heading = "How it runs")]
 pub(crate) struct Pace {
     /// At most N calls at once
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = from_one)]
     pub(crate) parallelism: Option<NonZeroUsize>,
     /// After a failure, finish what runs and stop, or go on with what does not need it
     #[arg(long, value_name = "WHAT", value_parser = PossibleValuesParser::new(["stop", "continue"]).map(on_failure))]
     pub(crate) on_failure: Option<OnFailure>,
+}
+
+fn from_one(text: &str) -> Result<NonZeroUsize, &'static str> {
+    text.parse().map_err(|_| "expected a whole number from 1")
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the parser hands its value over")]

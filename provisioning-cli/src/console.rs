@@ -85,6 +85,9 @@ pub(crate) fn confirm(question: &str) -> Result<(), Error> {
 
 /// Writes to standard output and ends the line. A reader that has left, such as `head`, is no error.
 pub(crate) fn print(text: &str) -> Result<(), Error> {
+    if text.is_empty() {
+        return Ok(());
+    }
     let mut stream = anstream::stdout().lock();
     match writeln!(stream, "{}", text.trim_end_matches('\n')).and_then(|()| stream.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(of_io("write to", "standard output", error)),
@@ -94,13 +97,18 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
 
 /// The error of the operating system for something that was to be done to a file or a stream.
 pub(crate) fn of_io(verb: &str, what: &str, error: io::Error) -> Error {
+    use io::ErrorKind as Io;
     let kind = match error.kind() {
-        io::ErrorKind::NotFound => ErrorKind::NotFound,
-        io::ErrorKind::PermissionDenied => ErrorKind::Denied,
-        io::ErrorKind::AlreadyExists => ErrorKind::Conflict,
+        Io::NotFound => ErrorKind::NotFound,
+        Io::PermissionDenied | Io::ReadOnlyFilesystem => ErrorKind::Denied,
+        Io::AlreadyExists => ErrorKind::Conflict,
+        Io::IsADirectory | Io::NotADirectory | Io::ResourceBusy | Io::InvalidInput | Io::InvalidFilename => ErrorKind::Invalid,
+        Io::StorageFull | Io::QuotaExceeded | Io::FileTooLarge => ErrorKind::Limited,
         _ => ErrorKind::Unavailable,
     };
-    Error::new(kind, format!("cannot {verb} `{what}`")).with_source(error)
+    let full = kind == ErrorKind::Limited;
+    let error = Error::new(kind, format!("cannot {verb} `{what}`")).with_source(error);
+    if full { error.with_hint("free some space, and try again") } else { error }
 }
 
 fn complain(text: &str) {

@@ -4,10 +4,13 @@
 //! to panics, except 2, which `plan --detailed-exitcode` promises.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use clap::error::ErrorKind as ClapKind;
 use provisioning_core::error::{Error, ErrorKind};
 use provisioning_core::record::Outcome;
+
+use crate::console::Console;
 
 /// Done, or nothing to do.
 pub(crate) const DONE: u8 = 0;
@@ -55,13 +58,18 @@ pub(crate) fn of_outcome(outcome: Outcome) -> u8 {
 }
 
 /// Prints what the grammar says, help and version to standard output, and gives the exit code.
-pub(crate) fn of_usage(error: &clap::Error) -> u8 {
-    // Nobody is left to tell when the terminal is gone.
-    drop(error.print());
-    match error.kind() {
-        ClapKind::DisplayHelp | ClapKind::DisplayVersion => DONE,
-        _ => USAGE,
+pub(crate) fn of_usage(error: &clap::Error, console: Console) -> u8 {
+    let asked = matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion);
+    if console.is_json() && !asked {
+        let text = error.to_string();
+        let (message, hint) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let message = message.trim_start_matches("error: ").to_owned();
+        console.problem(&Problem::Usage { message, hint: hint.trim().to_owned() }, Path::new("."));
+    } else {
+        // Nobody is left to tell when the terminal is gone.
+        drop(error.print());
     }
+    if asked { DONE } else { USAGE }
 }
 
 /// What a kind of error is for a script and for a person.
@@ -79,11 +87,11 @@ pub(crate) fn of_kind(kind: ErrorKind) -> Meaning {
     let (code, text, hint) = match kind {
         ErrorKind::Invalid => (65, "the input is wrong", ""),
         ErrorKind::NotFound => (66, "what was named does not exist", ""),
-        ErrorKind::Conflict => (67, "something else holds it, or it has changed", "`provisioning status` shows who works on it"),
+        ErrorKind::Conflict => (67, "something else holds it, or it has changed", ""),
         ErrorKind::Denied => {
             (68, "credentials or permissions are missing", "look at the credentials and at the files' permissions")
         }
-        ErrorKind::Unavailable => (69, "the other side does not answer", "try again when it does: nothing was lost"),
+        ErrorKind::Unavailable => (69, "the other side does not answer", "try again: nothing was lost"),
         ErrorKind::Bug => (70, "a defect of the engine or a provider", "please report it with what `-v` prints"),
         ErrorKind::Unsupported => (71, "this provider, platform or version cannot do it", ""),
         ErrorKind::Limited => (72, "a quota, a rate or a size is exceeded", "raise the limit, or lower `--parallelism`"),
@@ -108,7 +116,7 @@ pub(crate) fn help() -> String {
     text.push_str("  80  the run failed and can be resumed\n  81  the run was stopped and can be resumed\n");
     text.push_str("  82  a newer run took the run's place\n\n");
     text.push_str("Data goes to standard output; progress, questions and errors go to standard error.\n");
-    text.push_str("With --json an error is { \"error\": { kind, message, hint, diagnostics } }. NO_COLOR is obeyed.");
+    text.push_str("With --json an error is { \"error\": { kind, message, hint, context, diagnostics } }. NO_COLOR is obeyed.");
     text
 }
 

@@ -17,13 +17,17 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 
 use args::Arguments;
-use console::Console;
+use console::{Console, Format};
 
 /// Runs the command with its arguments, the program's name first, and gives its exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
-        Err(error) => return exit::of_usage(&error),
+        Err(error) => {
+            let format = if words.iter().any(|word| word == "--json") { Format::Json } else { Format::Human };
+            return exit::of_usage(&error, Console::new(format));
+        }
     };
     listen(arguments.global.verbose);
     let directory = arguments.global.directory.clone();

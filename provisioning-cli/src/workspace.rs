@@ -12,7 +12,7 @@ use provisioning_core::engine::Engine;
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::Observer;
 use provisioning_core::resource::Desired;
-use provisioning_core::store::{Identity, MemoryStore, Opening, SqliteStore};
+use provisioning_core::store::{Identity, MemoryStore, Opening, SqliteStore, Store};
 use provisioning_providers::registry;
 
 use crate::args::Pace;
@@ -28,12 +28,21 @@ pub(crate) struct Session {
     pub(crate) name: String,
 }
 
-/// Opens a workspace with what it declares; its store is made where it has none.
-pub(crate) fn declared(directory: &Path, pace: &Pace, observer: Observer) -> Result<(Session, Desired)> {
+/// What stands for a store that is not there yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Missing {
+    /// A new one on disk.
+    Made,
+    /// An empty one that vanishes with the command: who only looks writes nothing.
+    Empty,
+}
+
+/// Opens a workspace with what it declares.
+pub(crate) fn declared(directory: &Path, pace: &Pace, observer: Observer, missing: Missing) -> Result<(Session, Desired)> {
     let root = root(directory)?;
     let registry = registry(&root);
     let Workspace { name, settings, store, desired, .. } = Workspace::load(&root, &registry)?;
-    let store = Arc::new(SqliteStore::open(&store, Opening::OrCreate(&System))?);
+    let store = open(&store, missing)?;
     let engine = Engine::builder(registry, store).settings(paced(settings, pace)).observer(observer).build();
     Ok((Session { engine, name }, desired))
 }
@@ -42,7 +51,7 @@ pub(crate) fn declared(directory: &Path, pace: &Pace, observer: Observer) -> Res
 pub(crate) fn stored(directory: &Path, pace: &Pace, observer: Observer) -> Result<Session> {
     let root = root(directory)?;
     let Location { name, settings, store, .. } = Location::open(&root)?;
-    let store = Arc::new(SqliteStore::open(&store, Opening::Existing)?);
+    let store = open(&store, Missing::Empty)?;
     let engine = Engine::builder(registry(&root), store).settings(paced(settings, pace)).observer(observer).build();
     Ok(Session { engine, name })
 }
@@ -52,9 +61,23 @@ pub(crate) fn unstored(directory: &Path) -> Result<(Engine, Desired)> {
     let root = root(directory)?;
     let registry = registry(&root);
     let Workspace { settings, desired, .. } = Workspace::load(&root, &registry)?;
-    let store = Arc::new(MemoryStore::new(Identity::fresh(&System)));
-    let engine = Engine::builder(registry, store).settings(settings).build();
+    let engine = Engine::builder(registry, empty()).settings(settings).build();
     Ok((engine, desired))
+}
+
+fn open(path: &Path, missing: Missing) -> Result<Arc<dyn Store>> {
+    let opening = match missing {
+        Missing::Made => Opening::OrCreate(&System),
+        Missing::Empty => Opening::Existing,
+    };
+    match SqliteStore::open(path, opening) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(empty()),
+        opened => Ok(Arc::new(opened?)),
+    }
+}
+
+fn empty() -> Arc<dyn Store> {
+    Arc::new(MemoryStore::new(Identity::fresh(&System)))
 }
 
 /// The nearest folder, from a directory upwards, that is a workspace.

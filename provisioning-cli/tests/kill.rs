@@ -1,5 +1,6 @@
 //! `kill -9` in the middle of an apply, at ten moments, then `resume`: nothing is made twice and nothing is lost.
 
+#[expect(dead_code, reason = "every test file uses a part of it")]
 mod workspace;
 
 use std::fmt::Write as _;

@@ -1,5 +1,6 @@
 //! A saved plan: applied to the letter, refused when a row that it touches has moved, and only then.
 
+#[expect(dead_code, reason = "every test file uses a part of it")]
 mod workspace;
 
 use serde_json::Value as Json;
@@ -42,6 +43,7 @@ fn a_saved_plan_is_refused_when_a_row_it_touches_has_moved_and_only_then() {
 
     workspace.write("main.toml", &declaration("a3", "b2"));
     workspace.expect(&["plan", "--out", "saved"], 0);
+    workspace.write("main.toml", &declaration("a4", "b2"));
     workspace.expect(&["apply", "--yes"], 0);
     let refused = workspace.run(&["apply", "saved"]);
     let message = String::from_utf8_lossy(&refused.stderr);

@@ -1,5 +1,6 @@
 //! The main command on the example that the README shows: made, unchanged, drifted, repaired, and gone without a trace.
 
+#[expect(dead_code, reason = "every test file uses a part of it")]
 mod workspace;
 
 use std::fs;

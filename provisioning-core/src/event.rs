@@ -31,6 +31,15 @@ pub enum Transient {
         /// The resource.
         resource: ResourceName,
     },
+    /// A run begins to carry out its plan, or goes on with it.
+    Begun {
+        /// The run.
+        run: RunId,
+        /// How many steps the plan has.
+        steps: usize,
+        /// How many of them have succeeded before.
+        done: usize,
+    },
     /// A provider or a task service says what it is doing.
     Progress {
         /// The run.

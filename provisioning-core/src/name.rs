@@ -2,6 +2,7 @@
 //!
 //! Cloning a name copies a pointer. What a name refers to lives elsewhere.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -196,14 +197,18 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// How many candidates are listed.
+const SHOWN: usize = 12;
+
 /// "did you mean" with the nearest candidate, or the list of them when nothing is near.
 pub fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     if let Some(near) = nearest(word, candidates.clone()) {
         return Some(format!("did you mean `{near}`?"));
     }
-    let mut known: Vec<_> = candidates.into_iter().take(12).map(|name| format!("`{name}`")).collect();
-    known.sort();
-    (!known.is_empty()).then(|| format!("known here: {}", known.join(", ")))
+    let known: BTreeSet<_> = candidates.into_iter().collect();
+    let more = if known.len() > SHOWN { format!(" and {} more", known.len() - SHOWN) } else { String::new() };
+    let shown: Vec<_> = known.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    (!known.is_empty()).then(|| format!("known here: {}{more}", shown.join(", ")))
 }
 
 #[cfg(test)]

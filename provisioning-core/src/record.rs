@@ -125,24 +125,6 @@ pub struct Object {
     pub outputs: Value,
 }
 
-impl Object {
-    /// The same object with every field hidden that was given as a secret: a provider reports it in the clear.
-    #[must_use]
-    pub fn hiding(self, inputs: &Value) -> Self {
-        let hidden = |value: &Value| value.any(&|part| matches!(part, Value::Secret(_) | Value::Digest(_)));
-        let secrets = inputs
-            .as_map()
-            .into_iter()
-            .flatten()
-            .filter(|(name, given)| hidden(given) && self.outputs.field(name).is_some_and(|reported| !hidden(reported)));
-        let secrets: Vec<_> = secrets.map(|(name, given)| (name.clone(), given.clone())).collect();
-        if secrets.is_empty() {
-            return self;
-        }
-        Self { outputs: self.outputs.overlaid(&Value::map(secrets)), id: self.id }
-    }
-}
-
 /// A record with its place in the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {

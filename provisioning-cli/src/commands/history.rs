@@ -36,14 +36,20 @@ pub(super) async fn runs(console: Console, directory: &Path, last: usize) -> Res
 pub(super) async fn verify(console: Console, directory: &Path) -> Result<u8, Problem> {
     let verified = look(directory)?.engine.verify().await?;
     let head = verified.head.as_ref().map_or("none", Digest::short);
-    let whole = || format!("Whole: {} entries, head {head}; replaying them gives the state.", verified.entries);
+    let whole = || match verified.entries {
+        0 => "Whole: the journal is empty.".to_owned(),
+        entries => format!("Whole: {entries} entries, head {head}; replaying them gives the state."),
+    };
     console.show(&verified, || verified.problem.as_ref().map_or_else(whole, |problem| format!("Damaged: {problem}.")))?;
     Ok(if verified.problem.is_some() { of_kind(ErrorKind::Corrupt).code } else { DONE })
 }
 
 pub(super) async fn events(console: Console, directory: &Path, run: Option<RunId>, follow: bool) -> Result<u8, Problem> {
     let engine = look(directory)?.engine;
-    let run = choose(&engine, run).await?;
+    let Some(run) = choose(&engine, run).await? else {
+        console.say(render::state::NO_RUN);
+        return Ok(DONE);
+    };
     let mut after = 0;
     loop {
         let page = engine.entries(Range { run: Some(run.clone()), after, limit: PAGE }).await?;
@@ -59,14 +65,12 @@ pub(super) async fn events(console: Console, directory: &Path, run: Option<RunId
     }
 }
 
-async fn choose(engine: &Engine, run: Option<RunId>) -> Result<RunId> {
+/// The run that was asked for, or the last one; nothing before the first.
+async fn choose(engine: &Engine, run: Option<RunId>) -> Result<Option<RunId>> {
     let runs = engine.runs().await?;
     match run {
-        None => {
-            let last = runs.last().map(|last| last.id.clone());
-            last.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no run yet").with_hint("`provisioning apply` makes one"))
-        }
-        Some(run) if runs.iter().any(|known| known.id == run) => Ok(run),
+        None => Ok(runs.last().map(|last| last.id.clone())),
+        Some(run) if runs.iter().any(|known| known.id == run) => Ok(Some(run)),
         Some(run) => {
             Err(Error::new(ErrorKind::NotFound, format!("there is no run `{run}`")).with_hint("`provisioning runs` lists them"))
         }

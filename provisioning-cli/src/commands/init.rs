@@ -1,6 +1,6 @@
 //! `init`: writes a small workspace that runs.
 
-use std::fs::{OpenOptions, create_dir_all};
+use std::fs::{OpenOptions, create_dir_all, remove_file};
 use std::io::Write;
 use std::path::Path;
 
@@ -23,7 +23,12 @@ pub(super) fn run(console: Console, directory: &Path) -> Result<u8, Problem> {
         let message = format!("`{}` exists already", folder.join(file).display());
         return Err(Error::new(ErrorKind::Conflict, message).with_hint("nothing was written: `init` overwrites no file").into());
     }
-    files.iter().try_for_each(|(file, content)| write_new(&folder.join(file), content))?;
+    for (place, (file, content)) in files.iter().enumerate() {
+        if let Err(error) = write_new(&folder.join(file), content) {
+            files[..place].iter().for_each(|(file, _)| drop(remove_file(folder.join(file))));
+            return Err(error.into());
+        }
+    }
     let document = serde_json::json!({ "workspace": folder, "files": files.map(|(file, _)| file) });
     console.show(&document, || {
         let names = files.map(|(file, _)| file).join(", ");
@@ -33,9 +38,13 @@ pub(super) fn run(console: Console, directory: &Path) -> Result<u8, Problem> {
 }
 
 fn write_new(path: &Path, content: &str) -> Result<()> {
-    let written =
-        OpenOptions::new().write(true).create_new(true).open(path).and_then(|mut file| file.write_all(content.as_bytes()));
-    written.map_err(|error| of_io("write", &path.to_string_lossy(), error))
+    let failed = |error| of_io("write", &path.to_string_lossy(), error);
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path).map_err(failed)?;
+    file.write_all(content.as_bytes()).map_err(|error| {
+        // Half a file would be in the way of the next attempt; the error that is told is the first one.
+        drop(remove_file(path));
+        failed(error)
+    })
 }
 
 /// The folder's name, with what cannot stand in a workspace's name replaced.

@@ -13,16 +13,19 @@ use crate::console::{Console, of_io};
 use crate::exit::{CHANGES, DONE, Problem};
 use crate::render;
 use crate::render::progress::Progress;
-use crate::workspace;
+use crate::workspace::{self, Missing};
 
 pub(super) async fn run(console: Console, directory: &Path, arguments: PlanArguments) -> Result<u8, Problem> {
     let progress = Progress::new(console);
-    let (session, desired) = workspace::declared(directory, &Pace::default(), progress.observer())?;
+    // A plan that is kept belongs to a store.
+    let missing = if arguments.out.is_some() { Missing::Made } else { Missing::Empty };
+    let (session, desired) = workspace::declared(directory, &Pace::default(), progress.observer(), missing)?;
     let command = if arguments.destroy { Command::Destroy } else { Command::Apply };
     let plan = session.engine.plan(&desired, &arguments.scope.options(command, arguments.replace)).await;
     progress.clear();
     let plan = plan?;
-    console.show(&plan, || render::plan::plan(&plan))?;
+    let given = session.engine.outputs().await?;
+    console.show(&plan, || render::plan::plan(&plan, &given))?;
     if let Some(file) = &arguments.out {
         write(file, &plan)?;
         console.say(&format!("\nKept in {0}. Next: `provisioning apply {0}` does exactly this.", file.display()));

@@ -16,7 +16,7 @@ use crate::console::{Console, confirm, of_io, print};
 use crate::exit::{Problem, of_outcome};
 use crate::render;
 use crate::render::progress::Progress;
-use crate::workspace::{self, Session};
+use crate::workspace::{self, Missing, Session};
 
 pub(super) async fn apply(console: Console, directory: &Path, arguments: ApplyArguments) -> Result<u8, Problem> {
     if let Some(file) = &arguments.plan {
@@ -53,7 +53,7 @@ pub(super) async fn resume(console: Console, directory: &Path, run: Option<RunId
 
 async fn apply_file(console: Console, directory: &Path, file: &Path, pace: &Pace) -> Result<u8, Problem> {
     let json = std::fs::read(file).map_err(|error| of_io("read", &file.to_string_lossy(), error))?;
-    let plan = Plan::parse(&json)?;
+    let plan = Plan::parse(&json).map_err(|error| error.with_context("file", file.to_string_lossy()))?;
     let progress = Progress::new(console);
     let session = workspace::stored(directory, pace, progress.observer())?;
     carry_out(console, &session, &progress, &plan).await
@@ -67,12 +67,13 @@ async fn plan_and_run(
     question: Option<&str>,
 ) -> Result<u8, Problem> {
     let progress = Progress::new(console);
-    let (session, desired) = workspace::declared(directory, pace, progress.observer())?;
+    let missing = if options.command == Command::Apply { Missing::Made } else { Missing::Empty };
+    let (session, desired) = workspace::declared(directory, pace, progress.observer(), missing)?;
     let plan = session.engine.plan(&desired, &options).await;
     progress.clear();
     let plan = plan?;
     if !console.is_json() {
-        print(&render::plan::plan(&plan))?;
+        print(&render::plan::plan(&plan, &session.engine.outputs().await?))?;
     }
     if let (Some(question), false) = (question, plan.is_empty()) {
         confirm(question)?;
@@ -82,9 +83,6 @@ async fn plan_and_run(
 
 async fn carry_out(console: Console, session: &Session, progress: &Progress, plan: &Plan) -> Result<u8, Problem> {
     let control = Control::new();
-    if !plan.is_empty() {
-        progress.begin(plan.steps.len());
-    }
     let report = watched(progress, &control, session.engine.apply(plan, &control)).await?;
     finish(console, session, &report, Some(plan)).await
 }

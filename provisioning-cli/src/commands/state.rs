@@ -27,7 +27,10 @@ pub(super) async fn output(console: Console, directory: &Path, name: Option<&str
     let reveal = if reveal { Reveal::Yes } else { Reveal::No };
     let outputs = look(directory)?.engine.outputs().await?;
     let Some(name) = name else {
-        console.show(&render::report::documents(&outputs, reveal), || render::report::outputs(&outputs, reveal))?;
+        console.show(&render::report::documents(&outputs, reveal), || {
+            let none = "No outputs: `provisioning apply` gives those that are declared.";
+            if outputs.is_empty() { none.to_owned() } else { render::report::outputs(&outputs, reveal) }
+        })?;
         return Ok(DONE);
     };
     let output = outputs.get(name).ok_or_else(|| unknown("output", name, outputs.keys().map(String::as_str)))?;
@@ -48,9 +51,6 @@ pub(super) async fn output(console: Console, directory: &Path, name: Option<&str
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Error {
-    let error = Error::new(ErrorKind::NotFound, format!("there is no {what} `{name}`"));
-    match suggestion(name, known) {
-        Some(hint) => error.with_hint(hint),
-        None => error,
-    }
+    let hint = suggestion(name, known).unwrap_or_else(|| format!("there is no {what} yet: `provisioning apply` makes them"));
+    Error::new(ErrorKind::NotFound, format!("there is no {what} `{name}`")).with_hint(hint)
 }

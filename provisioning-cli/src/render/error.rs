@@ -1,5 +1,6 @@
 //! What went wrong, for people with the line of the source it is about, and for programs as JSON.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -8,6 +9,13 @@ use serde_json::{Value as Json, json};
 
 use super::{BOLD, CYAN, DIM, RED, count, paint};
 use crate::exit::{Problem, of_kind};
+
+/// How many problems of an input are shown.
+const SHOWN: usize = 20;
+/// The longest part of a line that is shown, in characters.
+const WIDTH: usize = 110;
+
+const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// The problem, its places and its hints; files are looked for below a folder.
 pub(crate) fn problem(problem: &Problem, folder: &Path) -> String {
@@ -21,12 +29,13 @@ pub(crate) fn problem(problem: &Problem, folder: &Path) -> String {
 pub(crate) fn document(problem: &Problem) -> Json {
     match problem {
         Problem::Usage { message, hint } => {
-            json!({ "error": { "kind": "usage", "message": message, "hint": hint, "diagnostics": [] } })
+            json!({ "error": { "kind": "usage", "message": message, "hint": hint, "context": {}, "diagnostics": [] } })
         }
         Problem::Engine(error) => {
             let message = Failure::from(error).message;
-            let diagnostics = error.diagnostics();
-            json!({ "error": { "kind": error.kind(), "message": message, "hint": hint(error), "diagnostics": diagnostics } })
+            let context: BTreeMap<_, _> = error.context().iter().cloned().collect();
+            let (kind, hint, diagnostics) = (error.kind(), hint(error), error.diagnostics());
+            json!({ "error": { "kind": kind, "message": message, "hint": hint, "context": context, "diagnostics": diagnostics } })
         }
     }
 }
@@ -46,13 +55,16 @@ fn hint(error: &Error) -> Option<&str> {
 fn engine(error: &Error, folder: &Path) -> String {
     if !error.diagnostics().is_empty() {
         let mut text = format!("{}\n", headline(&format!("{} in the input", count(error.diagnostics().len(), "problem"))));
-        error.diagnostics().iter().for_each(|diagnostic| write_diagnostic(&mut text, diagnostic, folder));
+        error.diagnostics().iter().take(SHOWN).for_each(|diagnostic| write_diagnostic(&mut text, diagnostic, folder));
+        if error.diagnostics().len() > SHOWN {
+            writeln!(text, "  … and {} more; `--json` gives all", error.diagnostics().len() - SHOWN).expect(INFALLIBLE);
+        }
         return text;
     }
     let message = Failure::from(error).message;
     let mut text = format!("{}\n", headline(&message));
-    for (key, value) in error.context().iter().filter(|(_, value)| !message.contains(value)) {
-        writeln!(text, "  {key}: {value}").expect("writing to a string cannot fail");
+    for (key, value) in error.context().iter().filter(|(_, value)| !message.contains(&format!("`{value}`"))) {
+        writeln!(text, "  {key}: {value}").expect(INFALLIBLE);
     }
     text.push_str(&hint(error).map_or(String::new(), |hint| advice("", hint)));
     text
@@ -61,7 +73,7 @@ fn engine(error: &Error, folder: &Path) -> String {
 fn write_diagnostic(text: &mut String, diagnostic: &Diagnostic, folder: &Path) {
     let place = diagnostic.origin.as_ref().map_or(String::new(), |origin| format!("{}: ", paint(BOLD, origin)));
     let field = if diagnostic.field.is_empty() { String::new() } else { format!("{}: ", diagnostic.field) };
-    writeln!(text, "  {place}{field}{}", diagnostic.message).expect("writing to a string cannot fail");
+    writeln!(text, "  {place}{field}{}", diagnostic.message).expect(INFALLIBLE);
     if let Some(source) = diagnostic.origin.as_ref().and_then(|origin| source(origin, folder)) {
         text.push_str(&source);
     }
@@ -70,15 +82,20 @@ fn write_diagnostic(text: &mut String, diagnostic: &Diagnostic, folder: &Path) {
     }
 }
 
-/// The line that is meant, with a mark under the column; nothing when it cannot be read.
+/// The line that is meant, of a long one the part that is meant, with a mark under the column; nothing when it cannot
+/// be read.
 fn source(origin: &Origin, folder: &Path) -> Option<String> {
     let content = std::fs::read_to_string(folder.join(origin.file.as_ref())).ok()?;
-    let line = content.lines().nth(usize::try_from(origin.line).ok()?.checked_sub(1)?)?;
-    let before = line.chars().take(usize::try_from(origin.column).ok()?.saturating_sub(1));
-    let space: String = before.map(|letter| if letter == '\t' { '\t' } else { ' ' }).collect();
-    let gutter = format!("{:>5} | ", origin.line);
-    let below = format!("{:>5} | ", "");
-    Some(format!("{}{line}\n{}{space}{}\n", paint(DIM, gutter), paint(DIM, below), paint(RED.bold(), "^")))
+    let line = content.trim_start_matches('\u{feff}').lines().nth(usize::try_from(origin.line).ok()?.checked_sub(1)?)?;
+    let column = usize::try_from(origin.column).ok()?.saturating_sub(1);
+    let start = if line.chars().nth(WIDTH).is_some() { column.saturating_sub(WIDTH / 2) } else { 0 };
+    // What a terminal would obey is not shown to it.
+    let seen = |letter: char| if letter.is_control() && letter != '\t' { '·' } else { letter };
+    let shown: String = line.chars().skip(start).take(WIDTH).map(seen).collect();
+    let before: String = shown.chars().take(column - start).map(|letter| if letter == '\t' { '\t' } else { ' ' }).collect();
+    let (cut, below) = if start > 0 { ("…", " ") } else { ("", "") };
+    let (gutter, margin) = (format!("{:>5} | {cut}", origin.line), format!("{:>5} | {below}", ""));
+    Some(format!("{}{shown}\n{}{before}{}\n", paint(DIM, gutter), paint(DIM, margin), paint(RED.bold(), "^")))
 }
 
 #[cfg(test)]
@@ -120,15 +137,16 @@ mod tests {
     #[test]
     fn causes_circumstances_and_advice_follow_the_message() {
         let source = std::io::Error::other("disk full");
-        let error = Error::new(ErrorKind::Conflict, "cannot write").with_source(source).with_context("path", "/srv");
-        let expect = "error: cannot write: disk full\n  path: /srv\nhint: `provisioning status` shows who works on it\n";
+        let error = Error::new(ErrorKind::Conflict, "cannot write").with_source(source);
+        let error = error.with_context("path", "/srv").with_hint("look at the log");
+        let expect = "error: cannot write: disk full\n  path: /srv\nhint: look at the log\n";
         assert_eq!(plain(&problem(&error.into(), Path::new("/nowhere"))), expect);
     }
 
     #[test]
     fn programs_get_every_part_by_name() {
         let error = Error::new(ErrorKind::NotFound, "there is no run").with_hint("look at `runs`");
-        let expect = json!({ "error": { "kind": "not_found", "message": "there is no run", "hint": "look at `runs`", "diagnostics": [] } });
+        let expect = json!({ "error": { "kind": "not_found", "message": "there is no run", "hint": "look at `runs`", "context": {}, "diagnostics": [] } });
         assert_eq!(document(&error.into()), expect);
     }
 }

@@ -29,11 +29,10 @@ impl Drawing<'_> {
 
     /// As JSON: the nodes in an order in which they can be done.
     pub(crate) fn document(&self) -> Json {
-        let depths = self.depths();
         let node = |name: &&ResourceName| {
             let on = self.graph.dependencies(name).into_iter();
             let on: Vec<_> = on.map(|(name, dependency)| json!({ "name": name, "dependency": dependency })).collect();
-            json!({ "name": name, "kind": self.kind(name), "depth": depths[name], "depends_on": on })
+            json!({ "name": name, "kind": self.kind(name), "depends_on": on })
         };
         json!({ "nodes": self.order().iter().map(node).collect::<Vec<_>>() })
     }

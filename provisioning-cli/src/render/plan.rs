@@ -4,26 +4,25 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anstyle::Style;
+use provisioning_core::engine::OutputValue;
 use provisioning_core::error::Origin;
 use provisioning_core::plan::{Action, ChangeKind, Command, Plan, ResourceChange};
 use provisioning_core::resource::{Cause, FieldChange};
 use provisioning_core::schema::{Undo, UndoClass};
 use provisioning_core::value::Value;
 
-use super::value::{Part, difference, inline, parts};
+use super::value::{Part, inline, parts};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, count, paint};
 
 /// From how many changes on those without anything to weigh are listed by name alone.
 const MANY: usize = 40;
-/// How many changes can be seen at a glance.
-const GLANCE: usize = 8;
 /// How wide a list of names is.
 const WIDTH: usize = 96;
 /// Where fields begin.
 const INDENT: &str = "      ";
 
-/// The plan, with its sum as the last line.
-pub(crate) fn plan(plan: &Plan) -> String {
+/// The plan, with its sum as the last line, against the outputs that are given now.
+pub(crate) fn plan(plan: &Plan, given: &BTreeMap<String, OutputValue>) -> String {
     if plan.changes.is_empty() && plan.is_empty() {
         return nothing(plan);
     }
@@ -35,24 +34,26 @@ pub(crate) fn plan(plan: &Plan) -> String {
         write_change(&mut text, change, plan);
         text.push('\n');
     }
-    write_outputs(&mut text, plan);
+    write_outputs(&mut text, plan, given);
     if !routine.is_empty() {
         writeln!(text, "{}", paint(DIM, "The fields of what is listed by name are in `provisioning plan --json`."))
             .expect(INFALLIBLE);
     }
-    text.push_str(&warning(plan));
     text.push_str(&summary(plan));
     text
 }
 
 /// The outputs that are defined otherwise than before, as they are written.
-fn write_outputs(text: &mut String, plan: &Plan) {
+fn write_outputs(text: &mut String, plan: &Plan, given: &BTreeMap<String, OutputValue>) {
     for name in &plan.changed_outputs {
-        let (sign, style, value) = match plan.outputs.get(name) {
-            None => ("-", RED, String::new()),
-            Some(output) if output.sensitive => ("~", YELLOW, "  (sensitive)".to_owned()),
-            Some(output) => ("~", YELLOW, format!("  {}", inline(&output.value))),
+        let (sign, style) = match (given.contains_key(name), plan.outputs.contains_key(name)) {
+            (false, _) => ("+", GREEN),
+            (true, true) => ("~", YELLOW),
+            (true, false) => ("-", RED),
         };
+        let value = plan.outputs.get(name).map_or_else(String::new, |output| {
+            if output.sensitive { "  (sensitive)".to_owned() } else { format!("  {}", inline(&output.value)) }
+        });
         writeln!(text, "{} output {}{value}", paint(style, format!("{sign:>3}")), paint(BOLD, name)).expect(INFALLIBLE);
     }
     if !plan.changed_outputs.is_empty() {
@@ -171,14 +172,10 @@ fn write_fields(text: &mut String, change: &ResourceChange) {
     let compared = !matches!(change.change, ChangeKind::Create | ChangeKind::Read | ChangeKind::Delete);
     for (field, parts) in rows {
         for part in parts {
-            let lines = if compared { difference(&part.before, &part.after) } else { Vec::new() };
-            let (sign, value) = if lines.is_empty() { sides(&part, compared) } else { ("~ ", "(text)".to_owned()) };
+            let (sign, value) = sides(&part, compared);
             let notes = if compared { notes(field) } else { String::new() };
             let line = format!("{INDENT}{sign}{:width$}  {value}{notes}", part.path);
             writeln!(text, "{}", line.trim_end()).expect(INFALLIBLE);
-            for line in lines {
-                writeln!(text, "{INDENT}    {line}").expect(INFALLIBLE);
-            }
         }
     }
 }
@@ -200,27 +197,6 @@ fn notes(field: &FieldChange) -> String {
     let notes: Vec<_> = [replaces, drifted].into_iter().flatten().collect();
     let notes = if notes.is_empty() { String::new() } else { format!("  {}", paint(RED, format!("# {}", notes.join(", ")))) };
     notes + &place(field.origin.as_ref())
-}
-
-/// What cannot be taken back, by name, where the plan is too long to see it at a glance.
-fn warning(plan: &Plan) -> String {
-    if plan.changes.len() <= GLANCE {
-        return String::new();
-    }
-    let names = |class: UndoClass| -> Vec<&str> {
-        let changes = plan.changes.iter().filter(|change| change.undo.class == class);
-        changes.map(|change| change.name.as_str()).collect()
-    };
-    let mut text = String::new();
-    for (class, what) in [(UndoClass::Lossy, "Undoing is lossy:"), (UndoClass::Irreversible, "Cannot be undone:")] {
-        let names = names(class);
-        let more = if names.len() > 8 { format!(" and {} more", names.len() - 8) } else { String::new() };
-        if !names.is_empty() {
-            let shown = names[..names.len().min(8)].join(", ");
-            writeln!(text, "{}", paint(RED, format!("{what} {shown}{more}."))).expect(INFALLIBLE);
-        }
-    }
-    text
 }
 
 /// How many changes there are of each verb, in the order in which they are summed up.

@@ -50,11 +50,6 @@ impl Progress {
         Observer::new(move |event| progress.take(event))
     }
 
-    /// Says how many steps are to come.
-    pub(crate) fn begin(&self, steps: usize) {
-        *self.lock() = Run { steps: Some(steps), bar: self.bar(Some(steps)), ..Run::default() };
-    }
-
     /// Takes it off the screen.
     pub(crate) fn clear(&self) {
         let run = std::mem::take(&mut *self.lock());
@@ -87,6 +82,10 @@ impl Progress {
         }
         match event {
             Event::Recorded(entry) => self.record(&mut run, &entry.record),
+            Event::Transient(Transient::Begun { steps, done, .. }) => {
+                run.bar.iter().for_each(ProgressBar::finish_and_clear);
+                *run = Run { steps: Some(*steps), done: *done, bar: self.bar(Some(*steps)), began: run.began, ..Run::default() };
+            }
             Event::Transient(Transient::Progress { step, message, .. }) => run.doing(step, message),
             Event::Transient(Transient::Refreshed { .. }) => run.done += 1,
             Event::Transient(Transient::Backoff { .. } | Transient::Draining { .. }) => {}

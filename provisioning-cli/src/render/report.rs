@@ -15,24 +15,29 @@ use super::error::{advice, headline};
 use super::plan::tally;
 use super::value::inline;
 use super::{BOLD, CYAN, GREEN, RED, YELLOW, count, paint, took};
-use crate::exit::of_kind;
+
+/// How many failures are told.
+const SHOWN: usize = 20;
 
 const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// The failures and what is in doubt: for standard error, nothing when all is well.
 pub(crate) fn failures(report: &Report, plan: Option<&Plan>) -> String {
     let mut text = String::new();
-    for (step, failure) in &report.failures {
+    for (step, failure) in report.failures.iter().take(SHOWN) {
         write_failure(&mut text, step, failure, plan);
     }
-    for step in &report.in_doubt {
+    if report.failures.len() > SHOWN {
+        let more = report.failures.len() - SHOWN;
+        writeln!(text, "… and {more} more failures; `provisioning events` has all").expect(INFALLIBLE);
+    }
+    for (step, reason) in &report.in_doubt {
         if report.outcome == Outcome::Cancelled {
             writeln!(text, "{step} was interrupted: a resume first looks for what it left").expect(INFALLIBLE);
             continue;
         }
-        writeln!(text, "{}", headline(&format!("{step} is in doubt: nobody can tell whether it had its effect")))
-            .expect(INFALLIBLE);
-        text.push_str(&advice("  ", "look whether the object exists before going on"));
+        writeln!(text, "{}", headline(&format!("{} is in doubt: {reason}", paint(BOLD, step)))).expect(INFALLIBLE);
+        text.push_str(&advice("  ", "nobody can tell whether it had its effect: look before going on"));
     }
     text
 }
@@ -44,7 +49,7 @@ fn write_failure(text: &mut String, step: &StepId, failure: &Failure, plan: Opti
         let place = change.origin.as_ref().map_or(String::new(), |origin| format!(", declared in {origin}"));
         writeln!(text, "  {} {}{place}", change.kind, change.name).expect(INFALLIBLE);
     }
-    if let Some(hint) = failure.hint.as_deref().or(of_kind(failure.kind).hint) {
+    if let Some(hint) = &failure.hint {
         text.push_str(&advice("  ", hint));
     }
 }
@@ -192,7 +197,10 @@ mod tests {
 
     #[test]
     fn a_stopped_run_says_how_to_go_on() {
-        let dropped = Report { in_doubt: vec![StepId::parse("web/create").expect("a step")], ..report(Outcome::Cancelled) };
+        let dropped = Report {
+            in_doubt: vec![(StepId::parse("web/create").expect("a step"), "no answer".to_owned())],
+            ..report(Outcome::Cancelled)
+        };
         assert_eq!(failures(&dropped, None), "web/create was interrupted: a resume first looks for what it left\n");
         let expect = "Stopped after 3.1s: 5 of 12 steps done, 6 not begun.\nNext: `provisioning resume` goes on where it stopped \
                       (run 20261122-051522-3fa9).\n";

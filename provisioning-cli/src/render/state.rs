@@ -14,12 +14,15 @@ use provisioning_core::value::Value;
 use super::value::{inline, parts};
 use super::{BOLD, CYAN, count, paint, table, took};
 
+/// What is said where the first run is still to come.
+pub(crate) const NO_RUN: &str = "No run yet: `provisioning apply` begins the first.\n";
+
 const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// Every resource in a line.
 pub(crate) fn rows(rows: &BTreeMap<ResourceName, StateRow>) -> String {
     if rows.is_empty() {
-        return "The state is empty.\n".to_owned();
+        return "The state is empty: nothing was applied yet, or all of it was removed.\n".to_owned();
     }
     let line = |row: &StateRow| {
         let id = row.object.as_ref().map_or("-", |object| object.id.as_str());
@@ -89,12 +92,22 @@ pub(crate) fn status(workspace: &str, status: &Status) -> String {
                 .expect(INFALLIBLE);
         }
     }
-    let Some(run) = &status.last_run else { return text + "No run yet.\n" };
-    writeln!(text, "The last run, {} ({}), {} at {}.", run.id, run.command, outcome(run), run.updated_at).expect(INFALLIBLE);
-    write_unfinished(&mut text, &status.unfinished);
+    let Some(run) = &status.last_run else { return text + NO_RUN };
     let running = status.lease.is_some() && !status.holder_is_dead;
+    let stands = match run.outcome {
+        None if running => "is under way; its last record is of".to_owned(),
+        None => "was cut off; its last record is of".to_owned(),
+        Some(_) => format!("{} at", outcome(run)),
+    };
+    writeln!(text, "The last run, {} ({}), {stands} {}.", run.id, run.command, run.updated_at).expect(INFALLIBLE);
+    write_unfinished(&mut text, &status.unfinished);
     if matches!(run.outcome, None | Some(Outcome::Failed | Outcome::Cancelled)) && !running {
-        let next = "`provisioning resume` goes on with it; `provisioning plan` starts anew.";
+        let open = status.unfinished.iter().any(|step| step.status.open().is_some());
+        let next = if open {
+            "`provisioning resume` finds out what became of the steps that were begun, and goes on."
+        } else {
+            "`provisioning resume` goes on with it; `provisioning plan` starts anew."
+        };
         writeln!(text, "{} {next}", paint(CYAN, "Next:")).expect(INFALLIBLE);
     }
     text
@@ -147,7 +160,7 @@ pub(crate) fn runs(runs: &[RunSummary], last: usize) -> String {
         ]
     };
     if runs.is_empty() {
-        return "No run yet.\n".to_owned();
+        return NO_RUN.to_owned();
     }
     let head = ["RUN", "COMMAND", "STARTED", "TOOK", "OUTCOME", "DONE", "FAILED"];
     let more = if earlier > 0 { format!("… {earlier} earlier; `--last 0` shows all\n") } else { String::new() };

@@ -1,14 +1,9 @@
 //! Values as people read them: on one line, part by part where one line is too long, and without what must not be seen.
 
 use provisioning_core::value::{Map, Value};
-use similar::{ChangeTag, TextDiff};
-
-use super::{DIM, GREEN, RED, paint};
 
 /// The longest value that stands on one line whole, in characters.
 const LINE: usize = 72;
-/// How many lines of a text's difference are shown.
-const DIFF: usize = 16;
 
 /// A part of a value before and after.
 pub(super) struct Part {
@@ -85,35 +80,6 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// The lines in which two texts differ, with their signs, when one has several lines; nothing otherwise.
-pub(super) fn difference(before: &Value, after: &Value) -> Vec<String> {
-    let (Some(before), Some(after)) = (before.as_str(), after.as_str()) else { return Vec::new() };
-    if before.lines().count() < 2 && after.lines().count() < 2 {
-        return Vec::new();
-    }
-    let diff = TextDiff::from_lines(before, after);
-    let mut lines = Vec::new();
-    for (number, group) in diff.grouped_ops(1).iter().enumerate() {
-        if number > 0 {
-            lines.push(paint(DIM, "…"));
-        }
-        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let text = change.value().trim_end_matches('\n');
-            lines.push(match change.tag() {
-                ChangeTag::Delete => paint(RED, format!("- {text}")),
-                ChangeTag::Insert => paint(GREEN, format!("+ {text}")),
-                ChangeTag::Equal => paint(DIM, format!("  {text}")),
-            });
-        }
-    }
-    let more = lines.len().saturating_sub(DIFF);
-    if more > 0 {
-        lines.truncate(DIFF);
-        lines.push(paint(DIM, format!("… {more} more lines")));
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use provisioning_core::digest::{Digest, DigestKey};
@@ -150,11 +116,5 @@ mod tests {
         parts("options", &old, &new, &mut found);
         let paths: Vec<_> = found.iter().map(|part| part.path.as_str()).collect();
         assert_eq!(paths, ["options.list[0].size"]);
-    }
-
-    #[test]
-    fn texts_of_several_lines_are_compared_line_by_line() {
-        let lines = difference(&"a\nb\nc\nd\ne\n".into(), &"a\nB\nc\nd\ne\n".into());
-        assert_eq!(super::super::plain(&lines.join("\n")), "  a\n- b\n+ B\n  c");
     }
 }

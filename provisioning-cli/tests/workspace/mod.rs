@@ -5,13 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-pub struct Workspace {
+pub(crate) struct Workspace {
     folder: tempfile::TempDir,
 }
 
 impl Workspace {
     /// A workspace of these files.
-    pub fn of(files: &[(&str, &str)]) -> Self {
+    pub(crate) fn of(files: &[(&str, &str)]) -> Self {
         let workspace = Self { folder: tempfile::tempdir().expect("a folder") };
         workspace.write("provisioning.toml", "name = \"test\"\n");
         for (name, text) in files {
@@ -21,7 +21,7 @@ impl Workspace {
     }
 
     /// A copy of an example, without what an earlier run left in it.
-    pub fn example(name: &str) -> Self {
+    pub(crate) fn example(name: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let source = root().join("examples").join(name);
         for (path, content) in tree(&source) {
@@ -35,27 +35,27 @@ impl Workspace {
         Self { folder }
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.path().join(name), text).expect("written");
     }
 
     /// The command, ready to be run.
-    pub fn command(&self, words: &[&str]) -> Command {
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_provisioning"));
         command.args(words).current_dir(self.path()).env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null());
         command
     }
 
-    pub fn run(&self, words: &[&str]) -> Output {
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
         self.command(words).output().expect("the command runs")
     }
 
     /// Runs the command, compares its exit code, and gives what it wrote to standard output.
-    pub fn expect(&self, words: &[&str], code: i32) -> String {
+    pub(crate) fn expect(&self, words: &[&str], code: i32) -> String {
         let output = self.run(words);
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "`{}` said: {errors}", words.join(" "));
@@ -64,7 +64,7 @@ impl Workspace {
 }
 
 /// Everything below a folder: paths, and the contents of files.
-pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+pub(crate) fn tree(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut open = vec![folder.to_path_buf()];
     while let Some(path) = open.pop() {
@@ -80,7 +80,7 @@ pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
 }
 
 /// Compares a text with a golden file; `PROVISIONING_WRITE_GOLDEN=1` writes it instead.
-pub fn golden(name: &str, text: &str) {
+pub(crate) fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if std::env::var_os("PROVISIONING_WRITE_GOLDEN").is_some() {
         fs::write(&path, text).expect("written");

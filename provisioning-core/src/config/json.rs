@@ -2,7 +2,7 @@
 //!
 //! A key that stands twice in one object is an error: nobody means both.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 use jsonc_parser::ast::{Object, Value as Json};
 use jsonc_parser::common::Ranged;
@@ -33,7 +33,9 @@ pub(super) fn parse(source: &Source) -> Result<Node> {
         Err(error) => {
             let origin = reader.lines.origin(error.range().start);
             let message = error.kind().to_string().to_lowercase();
-            reader.problems.push(Diagnostic::new(Some(origin), "", message));
+            let hint = "JSON takes double quotes around every key and text, and a comma between items";
+            let hint = message.starts_with("unexpected").then(|| hint.to_owned());
+            reader.problems.push(Diagnostic { hint, ..Diagnostic::new(Some(origin), "", message) });
             None
         }
     };
@@ -69,12 +71,13 @@ impl Reader {
     }
 
     fn object(&mut self, object: &Object<'_>) -> NodeValue {
-        let (mut seen, mut map) = (HashSet::new(), Vec::with_capacity(object.properties.len()));
+        let (mut seen, mut map) = (HashMap::new(), Vec::with_capacity(object.properties.len()));
         for property in &object.properties {
             let name = property.name.as_str();
             let origin = self.lines.origin(property.name.start());
-            if !seen.insert(name) {
-                self.problems.push(Diagnostic::new(Some(origin.clone()), "", format!("the key `{name}` stands twice")));
+            if let Some(first) = seen.insert(name, property.name.start()) {
+                let message = format!("the key `{name}` stands twice, the first time in line {}", self.lines.origin(first).line);
+                self.problems.push(Diagnostic::new(Some(origin.clone()), "", message));
             }
             let mut node = self.node(&property.value);
             if matches!(node.value, NodeValue::Map(_)) {

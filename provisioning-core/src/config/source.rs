@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
-use crate::error::{Error, ErrorKind, Origin, Result};
+use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 
 /// The largest file that is read, in bytes: 64 MiB.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
@@ -37,10 +37,14 @@ impl Source {
         File::open(root.join(name)).map_err(failed)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
         if bytes.len() as u64 > MAX_FILE_BYTES {
             let limit = MAX_FILE_BYTES >> 20;
-            return Err(Error::new(ErrorKind::Limited, format!("`{name}` is larger than {limit} MiB")));
+            let error = Error::new(ErrorKind::Limited, format!("`{name}` is larger than {limit} MiB"));
+            return Err(error.with_hint("divide it, or keep large content in files of its own"));
         }
-        let text = String::from_utf8(bytes).map_err(|_| Error::invalid(format!("`{name}` is not UTF-8 text")))?;
-        Ok(Self::new(name, &text))
+        match std::str::from_utf8(&bytes) {
+            // Some editors begin a file with a mark of its byte order.
+            Ok(text) => Ok(Self::new(name, text.trim_start_matches('\u{feff}'))),
+            Err(error) => Err(not_text(name, &bytes[..error.valid_up_to()], bytes[error.valid_up_to()])),
+        }
     }
 }
 
@@ -62,11 +66,20 @@ pub(super) fn read_below(root: &Path, name: &str) -> Result<Arc<str>> {
     Source::read(root, name).map(|source| source.text)
 }
 
+/// The error for a byte, behind what could be read before it.
+fn not_text(name: &str, before: &[u8], byte: u8) -> Error {
+    let before = Source::new(name, &String::from_utf8_lossy(before));
+    let origin = Lines::new(&before).origin(before.text.len());
+    let problem = Diagnostic::new(Some(origin), "", format!("the byte {byte:#04x} is not UTF-8 text"))
+        .with_hint("save the file as UTF-8; a file of another program cannot be used here");
+    Error::from_diagnostics(vec![problem]).expect("one problem is an error")
+}
+
 fn unreadable(name: &str, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::NotFound => Error::new(ErrorKind::NotFound, format!("there is no file `{name}`")),
         io::ErrorKind::PermissionDenied => Error::new(ErrorKind::Denied, format!("`{name}` may not be read")),
-        _ => Error::new(ErrorKind::Unavailable, format!("`{name}` cannot be read: {error}")),
+        _ => Error::new(ErrorKind::Unavailable, format!("`{name}` cannot be read")),
     }
     .with_source(error)
 }

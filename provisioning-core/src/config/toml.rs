@@ -9,16 +9,28 @@ use super::source::{Lines, Source};
 use crate::error::{Diagnostic, Error, Result};
 use crate::value::{Node, NodeValue, Value};
 
+/// How the parser calls a key that stands twice.
+const REPEATED: &str = "duplicate key";
+
 /// Reads a TOML document.
 ///
 /// # Errors
 /// `Invalid`, with a diagnostic for every mistake.
 pub(super) fn parse(source: &Source) -> Result<Node> {
     let mut reader = Reader { lines: Lines::new(source), problems: Vec::new() };
-    let (table, errors) = DeTable::parse_recoverable(&source.text);
+    let (table, mut errors) = DeTable::parse_recoverable(&source.text);
+    errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
+    // What stands under a repeated table repeats its keys: the table alone is the mistake.
+    let mut repeated = false;
     for error in errors {
-        let origin = reader.lines.origin(error.span().map_or(0, |span| span.start));
-        reader.problems.push(Diagnostic::new(Some(origin), "", error.message().replace('\n', ": ")));
+        let span = error.span().unwrap_or_default();
+        let origin = reader.lines.origin(span.start);
+        let message = match (error.message(), source.text.get(span)) {
+            (REPEATED, _) if std::mem::replace(&mut repeated, true) => continue,
+            (REPEATED, Some(key)) => format!("the key `{key}` stands twice"),
+            (other, _) => other.replace('\n', ": "),
+        };
+        reader.problems.push(Diagnostic::new(Some(origin), "", message));
     }
     let node = Node::new(reader.table(table.get_ref()), Some(reader.lines.origin(0)));
     Error::from_diagnostics(reader.problems).map_or(Ok(node), Err)

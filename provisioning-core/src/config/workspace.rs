@@ -123,16 +123,17 @@ fn no_workspace(root: &Path) -> Error {
 }
 
 fn find_entry(root: &Path) -> Result<(&'static str, &'static str)> {
-    let mut found = ENTRIES.into_iter().filter(|(name, _)| root.join(name).is_file());
-    let (Some(entry), other) = (found.next(), found.next()) else {
-        let message = format!("`{}` has no `main.ncl`, `main.toml` or `main.json`", root.display());
-        let error = Error::new(ErrorKind::NotFound, message);
-        return Err(error.with_hint("one of them says what is wanted; `provisioning init` writes one"));
-    };
-    match other {
-        None => Ok(entry),
-        Some((other, _)) => {
-            let message = format!("both `{}` and `{other}` say what is wanted", entry.0);
+    let found: Vec<_> = ENTRIES.into_iter().filter(|(name, _)| root.join(name).is_file()).collect();
+    match found.as_slice() {
+        [entry] => Ok(*entry),
+        [] => {
+            let message = format!("`{}` has no `main.ncl`, `main.toml` or `main.json`", root.display());
+            let error = Error::new(ErrorKind::NotFound, message);
+            Err(error.with_hint("one of them says what is wanted; `provisioning init` in an empty folder writes one"))
+        }
+        several => {
+            let names: Vec<_> = several.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let message = format!("more than one file says what is wanted: {}", names.join(", "));
             Err(Error::new(ErrorKind::Conflict, message).with_hint("keep one of them"))
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::error::Failure;
 use crate::journal::{self, RunSummary};
@@ -25,10 +25,13 @@ pub struct Report {
     /// How many were not begun because of a failure or a stop.
     pub not_begun: usize,
     /// The steps that failed, first failure first.
+    #[serde(serialize_with = "write_failures")]
     pub failures: Vec<(StepId, Failure)>,
-    /// The steps of which nobody knows whether they had their effect.
-    pub in_doubt: Vec<StepId>,
-    /// How long it took.
+    /// The steps of which nobody knows whether they had their effect, and what is known.
+    #[serde(serialize_with = "write_doubts")]
+    pub in_doubt: Vec<(StepId, String)>,
+    /// How long it took; in JSON in seconds.
+    #[serde(rename = "seconds", serialize_with = "write_seconds")]
     pub duration: Duration,
 }
 
@@ -45,6 +48,31 @@ impl Report {
             duration: Duration::ZERO,
         }
     }
+}
+
+/// What became of a step, by names.
+#[derive(Serialize)]
+struct Fate<'a, T> {
+    step: &'a StepId,
+    #[serde(flatten)]
+    what: T,
+}
+
+#[derive(Serialize)]
+struct Doubt<'a> {
+    reason: &'a str,
+}
+
+fn write_failures<S: Serializer>(failures: &[(StepId, Failure)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(failures.iter().map(|(step, failure)| Fate { step, what: failure }))
+}
+
+fn write_doubts<S: Serializer>(doubts: &[(StepId, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(doubts.iter().map(|(step, reason)| Fate { step, what: Doubt { reason } }))
+}
+
+fn write_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 /// The value of an output.

@@ -12,7 +12,7 @@ use crate::name::{ResourceName, RunId};
 use crate::plan::{Action, Plan};
 use crate::record::{Fact, Object, Record, StepFact};
 use crate::resource::StateRow;
-use crate::schema::Schema;
+use crate::schema::{Schema, concealed};
 use crate::store::Draft;
 use crate::value::Value;
 
@@ -45,6 +45,11 @@ impl Ledger {
         for step in &plan.steps {
             if let Some(answer) = progress.answers.get(&step.id) {
                 world.set(&step.resource, answer.clone());
+            }
+            if let Action::Rename { from } = &step.action
+                && let Some(row) = rows.get(from).filter(|row| row.object.is_some())
+            {
+                world.set(&step.resource, row.outputs());
             }
         }
         Self { run, plan, progress, world, rows, key, inputs: HashMap::new() }
@@ -90,18 +95,16 @@ impl Ledger {
     pub(super) fn finish(&mut self, index: usize, schema: Option<&Schema>, object: Option<Object>) -> Option<Object> {
         let plan = self.plan.clone();
         let step = &plan.steps[index];
-        let mut inputs = self.inputs.remove(&index).unwrap_or_default();
-        if step.action == Action::Refresh {
-            inputs = self.rows.get(&step.resource).map(|row| row.inputs.clone()).unwrap_or_default();
-        }
+        let inputs = self.inputs.remove(&index).unwrap_or_default();
         let object = object?;
-        self.world.set(&step.resource, inputs.overlaid(&object.outputs));
-        let outputs = schema.map_or_else(|| object.outputs.clone(), |schema| schema.persistable(&object.outputs, &self.key));
-        Some(Object { outputs, ..object }.hiding(&self.persistable_as(schema, &inputs)))
-    }
-
-    fn persistable_as(&self, schema: Option<&Schema>, inputs: &Value) -> Value {
-        schema.map_or_else(|| inputs.clone(), |schema| schema.persistable(inputs, &self.key))
+        let inputs = match step.action {
+            Action::Refresh => self.rows.get(&step.resource).map(|row| row.inputs.clone()).unwrap_or_default(),
+            _ => inputs,
+        };
+        let outputs = concealed(&object.outputs, &inputs);
+        self.world.set(&step.resource, inputs.overlaid(&outputs));
+        let outputs = schema.map_or_else(|| outputs.clone(), |schema| schema.persistable(&outputs, &self.key));
+        Some(Object { outputs, ..object })
     }
 
     pub(super) fn persistable(&self, schema: &Schema, inputs: &Value) -> Value {

@@ -15,10 +15,12 @@ pub struct Progress {
     pub steps: BTreeMap<StepId, Status>,
     /// The inputs of the last attempt of each open step.
     pub inputs: BTreeMap<StepId, Value>,
-    /// The answers of the lookups that the run read.
+    /// The answers of the lookups that the run read, over what was asked.
     pub answers: BTreeMap<StepId, Value>,
     /// Why steps failed, in the order in which they did.
     pub failures: Vec<(StepId, Failure)>,
+    /// What is known of each step in doubt.
+    pub doubts: BTreeMap<StepId, String>,
     /// How the run ended, where it did.
     pub outcome: Option<Outcome>,
 }
@@ -68,11 +70,12 @@ impl Progress {
                 self.inputs.insert(id.clone(), inputs.clone());
             }
             StepFact::Succeeded { object } => {
-                self.inputs.remove(id);
+                let query = self.inputs.remove(id).unwrap_or_default();
                 if let (Some(object), true) = (object, id.as_str().ends_with("/read")) {
-                    self.answers.insert(id.clone(), object.outputs.clone());
+                    self.answers.insert(id.clone(), query.overlaid(&object.outputs));
                 }
             }
+            StepFact::InDoubt { reason } => drop(self.doubts.insert(id.clone(), reason.clone())),
             StepFact::Failed { failure, retry_after: None } => self.failures.push((id.clone(), failure.clone())),
             _ => {}
         }

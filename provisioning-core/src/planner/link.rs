@@ -11,6 +11,9 @@ use crate::resource::{Declared, Desired, Role};
 use crate::schema::Keep;
 use crate::value::{Reference, Segment, Value};
 
+/// How many names of a circle are told.
+const LONG: usize = 12;
+
 /// The declarations as a graph.
 #[derive(Debug, Clone, Default)]
 pub struct Linked {
@@ -150,7 +153,8 @@ impl<'a> Linker<'a> {
         for name in names.iter().map(AsRef::as_ref) {
             let matching = self.matching(name);
             if matching.is_empty() {
-                self.unknown(name, place, declared.origin.as_ref(), format!("there is no resource `{name}`"));
+                let origin = place.rsplit('.').next().and_then(|key| declared.origins.get(key)).or(declared.origin.as_ref());
+                self.unknown(name, place, origin, format!("there is no resource `{name}`"));
             }
             found.extend(matching.into_iter().cloned());
         }
@@ -226,7 +230,11 @@ impl<'a> Linker<'a> {
 }
 
 fn cycle(desired: &Desired, path: &[&ResourceName]) -> Error {
-    let names: Vec<_> = path.iter().map(|name| format!("`{name}`")).collect();
+    let mut names: Vec<_> = path.iter().map(|name| format!("`{name}`")).collect();
+    if names.len() > LONG {
+        let more = format!("(and so on through {} more)", names.len() - LONG);
+        names.splice(LONG - 2..names.len() - 2, [more]);
+    }
     let message = format!("these resources depend on one another in a circle: {}", names.join(" needs "));
     let origin = path.first().and_then(|name| desired.resources.get(*name)).and_then(|declared| declared.origin.clone());
     let hint = "take one of the references or `depends_on` away";

@@ -65,7 +65,7 @@ pub(super) fn spread_create_before_destroy(scope: &Scope<'_>, compared: &mut Com
         let bites_itself = |decision: &Decision<'_>| {
             let circle = |step: Option<StepId>| step.and_then(|step| circles.get(&step).copied());
             let (forward, backward) = (circle(forward_step(decision)), circle(backward_step(decision)));
-            decision.change == ChangeKind::Replace && is_object(decision) && forward.is_some() && forward == backward
+            decision.change == ChangeKind::Replace && may_go_last(decision) && forward.is_some() && forward == backward
         };
         let names: BTreeSet<_> =
             compared.decisions.iter().filter(|decision| bites_itself(decision)).map(|decision| decision.name.clone()).collect();
@@ -84,7 +84,7 @@ fn spread_directly(scope: &Scope<'_>, decisions: &mut [Decision<'_>]) {
         decisions.iter_mut().map(|decision| (decision.name.clone(), decision)).collect();
     for name in scope.linked.order.iter().rev() {
         let Some(decision) = index.get_mut(name) else { continue };
-        if decision.change == ChangeKind::Replace && first.contains(name) && is_object(decision) {
+        if decision.change == ChangeKind::Replace && first.contains(name) && may_go_last(decision) {
             decision.change = ChangeKind::ReplaceBefore;
         }
         if decision.change == ChangeKind::ReplaceBefore {
@@ -94,8 +94,13 @@ fn spread_directly(scope: &Scope<'_>, decisions: &mut [Decision<'_>]) {
     }
 }
 
-fn is_object(decision: &Decision<'_>) -> bool {
-    decision.declared.is_some_and(|declared| matches!(declared.role, Role::Managed { .. }))
+/// Whether its old object may go last: one that was never finished goes first.
+fn may_go_last(decision: &Decision<'_>) -> bool {
+    !is_tainted(decision) && decision.declared.is_some_and(|declared| matches!(declared.role, Role::Managed { .. }))
+}
+
+fn is_tainted(decision: &Decision<'_>) -> bool {
+    decision.row.is_some_and(|row| row.tainted)
 }
 
 /// The graph of the steps.
@@ -228,6 +233,9 @@ impl<'a> Order<'a> {
     fn backward_edges(&mut self) {
         for decision in self.decisions.values().copied().collect::<Vec<_>>() {
             let Some(gone) = backward_step(decision) else { continue };
+            if is_tainted(decision) {
+                continue; // Nothing came to use an object that was never finished.
+            }
             for (name, _) in self.scope.kept.dependents(&decision.name) {
                 let Some(dependent) = self.decisions.get(name).copied() else { continue };
                 self.gone_after(decision, &gone, dependent);

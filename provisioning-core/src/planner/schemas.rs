@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::name::{Kind, ProviderName, suggestion};
+use crate::name::{Kind, ProviderName, nearest};
 use crate::registry::Registry;
 use crate::resource::{ProviderSettings, Role};
 use crate::schema::Schema;
@@ -40,8 +40,8 @@ impl<'a> Schemas<'a> {
         self.providers.get(provider).ok_or_else(|| {
             let error = Error::invalid(format!("the provider `{provider}` is not declared"));
             let advice = "declare it until everything it made is gone, or drop that from the state with `provisioning forget`";
-            let near = suggestion(provider.as_str(), self.providers.keys().map(AsRef::as_ref));
-            error.with_hint(near.map_or_else(|| advice.to_owned(), |near| format!("{advice}; {near}")))
+            let near = nearest(provider.as_str(), self.providers.keys().map(AsRef::as_ref));
+            error.with_hint(near.map_or_else(|| advice.to_owned(), |near| format!("did you mean `{near}`? If not, {advice}")))
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Scope;
 use super::link::named;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Direction;
 use crate::name::{ResourceName, suggestion};
 use crate::plan::Command;
@@ -94,12 +94,10 @@ fn find(scope: &Scope<'_>, names: &[String]) -> Result<BTreeSet<ResourceName>> {
     for name in names {
         let (declared, kept) = (named(desired, name), named(state, name));
         if declared.is_empty() && kept.is_empty() {
-            let known = desired.keys().chain(state.keys()).map(ResourceName::base);
-            let error = Error::invalid(format!("there is no resource `{name}`"));
-            return Err(match suggestion(name, known) {
-                Some(hint) => error.with_hint(hint),
-                None => error.with_hint("`provisioning show` lists what the state has"),
-            });
+            let known = desired.keys().chain(state.keys()).map(ResourceName::as_str);
+            let error = Error::new(ErrorKind::NotFound, format!("there is no resource `{name}`"));
+            let hint = suggestion(name, known).unwrap_or_else(|| "`provisioning show` lists what the state has".to_owned());
+            return Err(error.with_hint(hint));
         }
         found.extend(declared.into_iter().chain(kept.into_iter().map(|name| scope.renames.new_name(name))).cloned());
     }

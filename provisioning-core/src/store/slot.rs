@@ -6,6 +6,15 @@ use super::{Holder, Lease};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 
+impl Lease {
+    /// The error for everybody else, while the lease runs and its holder is not known to be dead.
+    pub(crate) fn busy(&self, now: Timestamp) -> Option<Error> {
+        let message = || format!("the workspace is held by {} since {}", self.holder, self.acquired_at);
+        let hint = "wait until it is done; `provisioning status` shows how far it is";
+        (now < self.expires_at && !self.holder.is_dead()).then(|| conflict(message()).with_hint(hint))
+    }
+}
+
 /// The lease as a store keeps it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slot {
@@ -30,12 +39,8 @@ impl Slot {
 
     /// The lease for a new holder, where the present one is free, has expired, or belongs to a dead process.
     pub(super) fn acquire(&self, holder: &Holder, now: Timestamp, length: Duration) -> Result<Lease> {
-        if let Some(present) = &self.present
-            && now < present.expires_at
-            && !present.holder.is_dead()
-        {
-            let message = format!("the workspace is held by {} since {}", present.holder, present.acquired_at);
-            return Err(conflict(message).with_hint("wait until it is done; `provisioning status` shows how far it is"));
+        if let Some(busy) = self.present.as_ref().and_then(|present| present.busy(now)) {
+            return Err(busy);
         }
         Ok(Lease { epoch: self.epoch + 1, holder: holder.clone(), acquired_at: now, expires_at: after(now, length) })
     }

@@ -51,7 +51,7 @@ fn last_run(outcome: Option<Outcome>) -> RunSummary {
 fn the_state_is_a_table() {
     let all = BTreeMap::from([(web().name, web())]);
     assert_eq!(rows(&all), "NAME  KIND    BY  ID     CONDITION\nweb   server  eu  srv-1  tainted\n");
-    assert_eq!(rows(&BTreeMap::new()), "The state is empty.\n");
+    assert_eq!(rows(&BTreeMap::new()), "The state is empty: nothing was applied yet, or all of it was removed.\n");
 }
 
 #[test]
@@ -116,5 +116,5 @@ RUN                   COMMAND  STARTED                   TOOK  OUTCOME    DONE  
 ";
     let two = [last_run(None), last_run(Some(Outcome::Completed))];
     assert_eq!(runs(&two, 1), expect);
-    assert_eq!(runs(&[], 1), "No run yet.\n");
+    assert_eq!(runs(&[], 1), NO_RUN);
 }

@@ -51,14 +51,14 @@ impl Reader<'_> {
         let Some((kind, _)) = self.word(node, "kind", &path) else { return };
         let Some((provider, schema)) = self.provider_of(node, &kind, sort, &path) else { return };
         let fields = part(node, |key| key != "kind" && key != "provider" && !self.options.has(key));
-        let (inputs, fields) = self.fields(&schema, fields, &path);
+        let (inputs, _) = self.fields(&schema, fields, &path);
         let Some(name) = name else { return };
         let declared = Declared {
             kind,
             role: sort.role(provider),
             inputs,
             origin: node.origin.clone(),
-            origins: origins(&fields),
+            origins: origins(node),
             lifecycle: given.lifecycle.clone(),
             retry: given.retry(self.settings),
             timeout: given.timeout(self.settings),

@@ -72,7 +72,7 @@ impl Reader<'_> {
                 role: Role::Service { host: host.clone() },
                 inputs: service.inputs.clone(),
                 origin: service.origin.origin.clone(),
-                origins: origins(&service.config),
+                origins: [origins(service.origin), origins(&service.config)].into_iter().flatten().collect(),
                 depends_on: service.given.depends_on.clone(),
                 after: service.given.after.clone(),
                 lifecycle: service.given.lifecycle.clone(),

@@ -3,6 +3,9 @@
 //! The evaluator has no limit of its own. Entering a value is the one thing every step of every loop does, and the
 //! one that may fail, so the budget is kept here; everything else is the evaluator's own cache.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use nickel_lang_core::eval::Closure;
 use nickel_lang_core::eval::cache::{BlackholedError, Cache, CacheImpl, CacheIndex};
 use nickel_lang_core::eval::value::NickelValue;
@@ -22,17 +25,18 @@ pub(super) const STEPS: u64 = 10_000_000;
 pub(super) struct Budget {
     inner: CacheImpl,
     left: u64,
+    spent: Rc<Cell<bool>>,
 }
 
 impl Budget {
     /// A budget of some steps.
     pub(super) fn of(steps: u64) -> Self {
-        Self { inner: CacheImpl::new(), left: steps }
+        Self { inner: CacheImpl::new(), left: steps, spent: Rc::default() }
     }
 
-    /// Whether the budget is used up; every evaluation fails from then on.
-    pub(super) fn is_spent(&self) -> bool {
-        self.left == 0
+    /// Tells whether the budget is used up; every evaluation fails from then on.
+    pub(super) fn spent(&self) -> Rc<Cell<bool>> {
+        self.spent.clone()
     }
 }
 
@@ -47,7 +51,11 @@ impl Cache for Budget {
 
     fn get_update_index(&mut self, index: &mut CacheIndex) -> Result<Option<Self::UpdateIndex>, BlackholedError> {
         self.left = self.left.saturating_sub(1);
-        if self.left == 0 { Err(BlackholedError) } else { self.inner.get_update_index(index) }
+        if self.left > 0 {
+            return self.inner.get_update_index(index);
+        }
+        self.spent.set(true);
+        Err(BlackholedError)
     }
 
     fn new() -> Self {

@@ -81,7 +81,7 @@ fn diagnostic(message: &str, labels: &[Label], notes: &[String]) -> Diagnostic {
     // The folders that an import was looked for in say nothing: it is always the one of the importing file.
     let lines = message.lines().map(|line| line.split(" (looked in [").next().unwrap_or(line).trim());
     let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
-    let mut text = lower_first(&lines.join(": "));
+    let mut text = lower_first(&lines.join(": ")).replace("non mergeable terms", "two values for one field do not agree");
     let mut details: Vec<_> = labels.iter().filter_map(|label| label.detail(message)).collect();
     details.sort_by_key(|detail| !detail.starts_with("expected"));
     details.dedup();

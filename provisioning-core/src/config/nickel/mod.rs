@@ -8,6 +8,7 @@ mod budget;
 mod convert;
 mod explain;
 
+use std::cell::Cell;
 use std::path::Path;
 use std::thread;
 
@@ -19,7 +20,7 @@ use nickel_lang_core::identifier::LocIdent;
 
 use self::budget::Budget;
 use self::convert::Converter;
-use super::source::Source;
+use super::source::{Lines, Source};
 use crate::error::{Diagnostic, Error, ErrorKind, Result};
 use crate::value::Node;
 
@@ -31,6 +32,9 @@ const LIBRARY: &str = "provisioning.ncl";
 
 /// The stack of the evaluating thread, in bytes; only what is used is ever backed by memory.
 const STACK: usize = 256 << 20;
+
+/// How deep brackets may nest; the parser takes a stack of this size for about ten times as many.
+const MAX_BRACKETS: usize = 2_000;
 
 /// How deep below the document records are evaluated one by one: sections, then what they declare.
 const SPINE: usize = 2;
@@ -68,6 +72,7 @@ enum Problem {
 }
 
 fn run(source: &Source, root: &Path, library: String, steps: u64) -> Result<Node> {
+    refuse_depth(source)?;
     let mut hub = CacheHub::new();
     hub.sources.import_paths.push(LIBRARY_FOLDER.into());
     let path = |folder: &Path, name: &str| SourcePath::Path(folder.join(name), InputFormat::Nickel);
@@ -75,16 +80,36 @@ fn run(source: &Source, root: &Path, library: String, steps: u64) -> Result<Node
     let main = hub.sources.add_string(path(root, &source.name), source.text.to_string());
     let mut context: VmContext<CacheHub, Budget> = VmContext::new(hub, std::io::sink(), NullReporter {});
     context.cache = Budget::of(steps);
+    let spent = context.cache.spent();
     let (document, problems) = match context.prepare_eval(main) {
-        Ok(document) => walk(&mut context, document),
+        Ok(document) => walk(&mut context, document, &spent),
         Err(failure) => (None, vec![Problem::Failure(failure)]),
     };
-    if context.cache.is_spent() {
+    if spent.get() {
         // Whatever recursed without an end is a chain of millions of values: dropping it would exhaust the stack.
         std::mem::forget((document, problems, context));
         return Err(budget::spent(&source.name, steps));
     }
     finish(root, &context, document, problems)
+}
+
+/// Refuses a text on which the parser would exhaust the stack. Brackets in strings count too: they are as good as never
+/// left open so often.
+fn refuse_depth(source: &Source) -> Result<()> {
+    let mut depth = 0_usize;
+    for (offset, letter) in source.text.bytes().enumerate() {
+        match letter {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_BRACKETS {
+            let message = format!("the brackets nest deeper than {MAX_BRACKETS} levels");
+            let problem = Diagnostic::new(Some(Lines::new(source).origin(offset)), "", message);
+            return Error::from_diagnostics(vec![problem]).map_or(Ok(()), Err);
+        }
+    }
+    Ok(())
 }
 
 fn finish(root: &Path, context: &VmContext<CacheHub, Budget>, document: Option<Spine>, problems: Vec<Problem>) -> Result<Node> {
@@ -104,51 +129,59 @@ fn finish(root: &Path, context: &VmContext<CacheHub, Budget>, document: Option<S
 }
 
 /// Evaluates the document record by record, down to what each section declares.
-fn walk(context: &mut VmContext<CacheHub, Budget>, document: NickelValue) -> (Option<Spine>, Vec<Problem>) {
-    let mut problems = Vec::new();
-    let mut machine = VirtualMachine::new(context);
-    let spine = spine(&mut machine, document.into(), SPINE, &mut problems);
+fn walk(context: &mut VmContext<CacheHub, Budget>, document: NickelValue, spent: &Cell<bool>) -> (Option<Spine>, Vec<Problem>) {
+    let mut walk = Walk { machine: VirtualMachine::new(context), spent, problems: Vec::new() };
+    let spine = walk.spine(document.into(), SPINE);
+    let Walk { machine, problems, .. } = walk;
+    if spent.get() {
+        // As with everything that it keeps, see `run`.
+        std::mem::forget(machine);
+    }
     (spine, problems)
 }
 
-fn spine(
-    machine: &mut VirtualMachine<'_, CacheHub, Budget>,
-    closure: Closure,
-    depth: usize,
-    problems: &mut Vec<Problem>,
-) -> Option<Spine> {
-    let evaluated = machine.eval_closure(closure);
-    let evaluated = kept(machine, evaluated, problems)?;
-    let data = match evaluated.value.content_ref() {
-        ValueContentRef::Record(Container::Alloc(data)) if depth > 0 => data,
-        _ => {
-            let forced = machine.eval_full_for_export_closure(evaluated);
-            return kept(machine, forced, problems).map(Spine::Value);
-        }
-    };
-    let mut entries = Vec::with_capacity(data.fields.len());
-    for (name, field) in data.fields.iter().filter(|(_, field)| !field.is_empty_optional() && !field.metadata.not_exported()) {
-        match field.value_with_pending_contracts() {
-            None => problems.push(Problem::Undefined(*name)),
-            Some(value) => {
-                let inner = Closure { value, env: evaluated.env.clone() };
-                entries.extend(spine(machine, inner, depth - 1, problems).map(|inner| (*name, inner)));
-            }
-        }
-    }
-    Some(Spine::Record(evaluated.value.clone(), entries))
+struct Walk<'a> {
+    machine: VirtualMachine<'a, CacheHub, Budget>,
+    spent: &'a Cell<bool>,
+    problems: Vec<Problem>,
 }
 
-/// The result of an evaluation; after a failure the machine is made ready for the next one.
-fn kept<T>(
-    machine: &mut VirtualMachine<'_, CacheHub, Budget>,
-    result: Result<T, EvalError>,
-    problems: &mut Vec<Problem>,
-) -> Option<T> {
-    result
-        .map_err(|error| {
-            machine.reset();
-            problems.push(Problem::Failure(Failure::EvalError(error)));
-        })
-        .ok()
+impl Walk<'_> {
+    fn spine(&mut self, closure: Closure, depth: usize) -> Option<Spine> {
+        let evaluated = self.machine.eval_closure(closure);
+        let evaluated = self.kept(evaluated)?;
+        let data = match evaluated.value.content_ref() {
+            ValueContentRef::Record(Container::Alloc(data)) if depth > 0 => data,
+            _ => {
+                let forced = self.machine.eval_full_for_export_closure(evaluated);
+                return self.kept(forced).map(Spine::Value);
+            }
+        };
+        let mut entries = Vec::with_capacity(data.fields.len());
+        for (name, field) in data.fields.iter().filter(|(_, field)| !field.is_empty_optional() && !field.metadata.not_exported())
+        {
+            match field.value_with_pending_contracts() {
+                _ if self.spent.get() => return None,
+                None => self.problems.push(Problem::Undefined(*name)),
+                Some(value) => {
+                    let inner = Closure { value, env: evaluated.env.clone() };
+                    entries.extend(self.spine(inner, depth - 1).map(|inner| (*name, inner)));
+                }
+            }
+        }
+        Some(Spine::Record(evaluated.value.clone(), entries))
+    }
+
+    /// The result of an evaluation; after a failure the machine is made ready for the next one, where there is one.
+    fn kept<T>(&mut self, result: Result<T, EvalError>) -> Option<T> {
+        let error = match result {
+            Ok(value) => return Some(value),
+            Err(error) => error,
+        };
+        if !self.spent.get() {
+            self.machine.reset();
+        }
+        self.problems.push(Problem::Failure(Failure::EvalError(error)));
+        None
+    }
 }

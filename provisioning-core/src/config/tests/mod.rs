@@ -186,7 +186,7 @@ fn what_is_not_a_workspace_says_how_to_make_one() {
     let error = Folder::new(&[("main.ncl", "{}"), ("main.json", "{}")]).load().expect_err("refused");
     assert_eq!(
         (error.kind(), error.to_string().as_str()),
-        (ErrorKind::Conflict, "both `main.ncl` and `main.json` say what is wanted")
+        (ErrorKind::Conflict, "more than one file says what is wanted: `main.ncl`, `main.json`")
     );
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::resolve::has_digest;
 use super::{Decision, Walk};
 use crate::error::Result;
 use crate::name::ResourceName;
@@ -75,7 +74,7 @@ impl<'a> Walk<'a> {
         let kept = schema.persistable(&wanted, &self.scope.input.identity.digest_key);
         let mut decision = Decision::of(declared, row, schema.clone(), kept);
         if let Some(row) = row.filter(|row| !row.deposed.is_empty() && is_another(declared, row)) {
-            decision.old_schema = Some(self.schemas.of(&row.role, &row.kind)?);
+            decision.old_schema = Some(self.schema_of(row)?);
         }
         let Some(row) = row.filter(|row| row.object.is_some()) else {
             decision.fields = all_fields(declared, &decision.wanted);
@@ -93,9 +92,9 @@ impl<'a> Walk<'a> {
             return Ok(decision.made(ChangeKind::Create, Some("gone: it was removed outside".into())));
         };
         if is_another(declared, row) {
-            decision.old_schema = Some(self.schemas.of(&row.role, &row.kind)?);
+            decision.old_schema = Some(self.schema_of(row)?);
             decision.fields = all_fields(declared, &decision.wanted);
-            return Ok(decision.made(replacement(declared), Some(format!("it was a `{}`{}", row.kind, by(row)))));
+            return Ok(decision.made(replacement(declared, row), Some(format!("it was a `{}`{}", row.kind, by(row)))));
         }
         let full = decision.clone();
         ignore(&mut decision, declared, row, &object);
@@ -132,7 +131,7 @@ impl<'a> Walk<'a> {
     /// The object as it was seen; as the state has it where it was not read.
     pub(super) fn object(&self, row: &StateRow) -> Option<Object> {
         match self.scope.input.seen.objects.get(&row.name) {
-            Some(seen) => seen.clone().map(|object| object.hiding(&row.inputs)),
+            Some(seen) => seen.clone(),
             None => row.object.clone(),
         }
     }
@@ -169,7 +168,7 @@ impl<'a> Walk<'a> {
         // Ignored fields are checked for what they are; what is kept as a digest alone cannot be checked at all.
         let inputs = if decision.written.is_some() { decision.wanted.clone() } else { inputs };
         let reads = self.scope.input.options.refresh == Refresh::Read;
-        if reads && !connection.has_unknown() && !has_digest(&connection) && !has_digest(&inputs) {
+        if reads && !connection.has_unknown() && !connection.has_digest() && !inputs.has_unknown() && !inputs.has_digest() {
             self.result.needs.push(Need::Condition { name: decision.name.clone(), connection, inputs });
         }
     }
@@ -185,7 +184,7 @@ fn decide_object<'a>(decision: Decision<'a>, row: &StateRow, object: &Object, re
             (_, true) => Some("asked for".into()),
             _ => drifted().then(|| "changed outside".into()),
         };
-        return decision.made(replacement(declared), reason);
+        return decision.made(replacement(declared, row), reason);
     }
     if !decision.fields.is_empty() {
         let reason = drifted().then(|| "changed outside".into());
@@ -211,7 +210,7 @@ fn ignore(decision: &mut Decision<'_>, declared: &Declared, row: &StateRow, obje
     for name in names.into_iter().filter(|name| ignored.iter().any(|field| field == name.as_ref() || field == "*")) {
         let present = object.outputs.field(name).or_else(|| row.inputs.field(name));
         let source = match present {
-            Some(value) if has_digest(value) => row.written.field(name).cloned(),
+            Some(value) if value.has_digest() => row.written.field(name).cloned(),
             other => other.map(Value::to_literal),
         };
         match (present, source) {
@@ -239,9 +238,14 @@ fn is_another(declared: &Declared, row: &StateRow) -> bool {
     }
 }
 
-fn replacement(declared: &Declared) -> ChangeKind {
+/// An object that was never finished goes first: nothing came to use it, and it may have the name that the new one gets.
+fn replacement(declared: &Declared, row: &StateRow) -> ChangeKind {
     let object = matches!(declared.role, Role::Managed { .. });
-    if object && declared.lifecycle.create_before_destroy { ChangeKind::ReplaceBefore } else { ChangeKind::Replace }
+    if object && !row.tainted && declared.lifecycle.create_before_destroy {
+        ChangeKind::ReplaceBefore
+    } else {
+        ChangeKind::Replace
+    }
 }
 
 fn by(row: &StateRow) -> String {

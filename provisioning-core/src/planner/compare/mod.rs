@@ -143,6 +143,10 @@ impl<'a> Walk<'a> {
         }
     }
 
+    fn schema_of(&mut self, row: &StateRow) -> Result<Arc<Schema>> {
+        self.schemas.of(&row.role, &row.kind).map_err(|error| error.with_context("resource", row.name.as_str()))
+    }
+
     /// An object that was left over goes when everything that may still use it takes part.
     fn leave_over(&mut self, name: &ResourceName, row: &'a StateRow) -> Result<()> {
         let removes = matches!(self.scope.input.options.command, Command::Apply | Command::Destroy);
@@ -151,7 +155,7 @@ impl<'a> Walk<'a> {
         }
         let selected = |name: &ResourceName| self.selection.declared.contains(name) || self.selection.rows.contains(name);
         if self.scope.kept.dependents(name).into_iter().all(|(dependent, _)| selected(dependent)) {
-            let schema = self.schemas.of(&row.role, &row.kind)?;
+            let schema = self.schema_of(row)?;
             self.result.leftovers.push(Leftover { name: name.clone(), row, schema });
         }
         Ok(())

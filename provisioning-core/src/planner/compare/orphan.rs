@@ -30,7 +30,7 @@ impl<'a> Walk<'a> {
         };
         let schema = match change {
             None | Some(ChangeKind::Forget) => Arc::new(Schema::bare(row.kind.clone(), "")),
-            Some(_) => self.schemas.of(&row.role, &row.kind)?,
+            Some(_) => self.schema_of(row)?,
         };
         let reason = reason.map(str::to_owned);
         let decision = Decision { reason, prior: object, ..Decision::undeclared(row, schema) };
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
         }
         let replaced = matches!(self.changed.get(host), Some(ChangeKind::Replace | ChangeKind::ReplaceBefore));
         let host_goes = replaced || self.selection.rows.contains(name) && !input.desired.resources.contains_key(host);
-        let removed = host_goes && self.schemas.of(&row.role, &row.kind)?.existence != Existence::Existing;
+        let removed = host_goes && self.schema_of(row)?.existence != Existence::Existing;
         Ok(removed.then_some("goes with its host"))
     }
 }

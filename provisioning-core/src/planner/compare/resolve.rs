@@ -17,28 +17,50 @@ impl<'a> Walk<'a> {
         let before = self.problems.len();
         let mut fields = Vec::new();
         for (field, value) in declared.inputs.as_map()? {
-            match value.resolve(&mut |reference| self.expected.get(reference)) {
-                Ok(value) => fields.push((field.clone(), value)),
-                Err(error) => self.problem(declared, field, &error),
-            }
+            let mut digests = false;
+            let resolved = value.resolve(&mut |reference| {
+                let found = self.expected.get(reference)?;
+                digests |= found.has_digest();
+                Ok(found)
+            });
+            let found = match resolved {
+                Ok(found) if digests && found.has_unknown() => self.as_it_was(declared, field, value).unwrap_or(found),
+                Ok(found) => found,
+                Err(error) => {
+                    self.problem(declared, field, &error);
+                    Value::Unknown
+                }
+            };
+            fields.push((field.clone(), found));
         }
         let resolved = Value::map(fields);
-        if self.problems.len() == before {
-            for problem in schema.check_resolved(&resolved, "") {
-                let field = problem.field.trim_start_matches('.').to_owned();
-                let top = field.split(['.', '[']).next().unwrap_or_default();
-                let origin = declared.origins.get(top).or(declared.origin.as_ref()).cloned();
-                self.problems.push(Diagnostic { origin, field: format!("resources.{}.{field}", declared.name), ..problem });
-            }
+        for problem in schema.check_resolved(&resolved, "") {
+            let field = problem.field.trim_start_matches('.').to_owned();
+            let top = field.split(['.', '[']).next().unwrap_or_default();
+            let origin = declared.origins.get(top).or(declared.origin.as_ref()).cloned();
+            self.problems.push(Diagnostic { origin, field: format!("resources.{}.{field}", declared.name), ..problem });
         }
         (self.problems.len() == before).then_some(resolved)
+    }
+
+    /// A text with a secret in it cannot be made again to compare it. It is as it was when it is written as it was, and
+    /// nothing that it refers to was written after it.
+    fn as_it_was(&self, declared: &Declared, field: &str, written: &Value) -> Option<Value> {
+        let row = self.scope.row(declared)?;
+        let mut older = row.written.field(field) == Some(written);
+        let visited = written.visit_references(&mut |reference| {
+            let name = self.expected.name(&reference.root);
+            let root = self.scope.input.state.get(name);
+            older &= !self.changed.contains_key(name) && root.is_some_and(|root| root.version < row.version);
+        });
+        (visited.is_ok() && older).then(|| row.inputs.field(field).cloned()).flatten()
     }
 
     /// Reports fields that a step could not be called with: of what they refer to only a digest was kept, and nothing in
     /// this plan brings the value back.
     pub(super) fn check_secrets(&mut self, declared: &'a Declared, made: &Made<'a>) {
         let makes = [ChangeKind::Create, ChangeKind::Update, ChangeKind::Replace, ChangeKind::ReplaceBefore];
-        if !made.change.is_some_and(|change| makes.contains(&change)) || !has_digest(&made.decision.wanted) {
+        if !made.change.is_some_and(|change| makes.contains(&change)) || !declared.inputs.has_references() {
             return;
         }
         let written = made.decision.written.as_ref().unwrap_or(&declared.inputs);
@@ -56,7 +78,7 @@ impl<'a> Walk<'a> {
         let mut lost = Vec::new();
         let unchanged = |reference: &Reference| !self.changed.contains_key(self.expected.name(&reference.root));
         let visited = value.visit_references(&mut |reference| {
-            if unchanged(reference) && self.expected.get(reference).is_ok_and(|found| has_digest(&found)) {
+            if unchanged(reference) && self.expected.get(reference).is_ok_and(|found| found.has_digest()) {
                 lost.push(reference.clone());
             }
         });
@@ -70,8 +92,4 @@ impl<'a> Walk<'a> {
         let hint = error.hint().map(str::to_owned);
         self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin, place, error.to_string()) });
     }
-}
-
-pub(super) fn has_digest(value: &Value) -> bool {
-    value.any(&|part| matches!(part, Value::Digest(_)))
 }

@@ -257,6 +257,25 @@ fn a_secret_output_reaches_its_dependents_in_the_same_run() {
 }
 
 #[test]
+fn a_text_with_a_secret_in_it_is_as_it_was_until_something_about_it_changes() {
+    let document = "db = {}\nweb = { from = \"at ${db.password}\" }";
+    check(document, document, "", "nothing");
+    check(
+        document,
+        document,
+        "--replace db",
+        "replace db [asked for], update web (from ***->?) | db/delete ; db/create < db/delete ; web/update < db/create",
+    );
+    check(
+        document,
+        "db = {}\nweb = { from = \"by ${db.password}\" }",
+        "",
+        "invalid: `resources.web.from`: `${db.password}` is a secret of which only a digest was kept; \
+         hint: replace the resource that made it, so that it is known in the same run",
+    );
+}
+
+#[test]
 fn outputs_are_part_of_the_plan_and_may_stand_alone() {
     let world = World::applied("web = {}");
     let document = "web = {}\n[outputs]\naddress = \"${web.address}\"";

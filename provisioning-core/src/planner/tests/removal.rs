@@ -98,7 +98,7 @@ fn a_provider_is_declared_until_everything_it_made_is_gone() {
     let mut world = World::applied("web = {}");
     let without = "[providers]\nshelf = { type = \"shelf\" }";
     let advice = "declare it until everything it made is gone, or drop that from the state with `provisioning forget`";
-    let known = format!("invalid: the provider `lab` is not declared; hint: {advice}; known here: `shelf`");
+    let known = format!("invalid: the provider `lab` is not declared; hint: {advice}");
     check_in(&mut world, without, "", &known);
     check_in(&mut world, without, "destroy", &known);
     check_in(&mut world, without, "forget -t web", "forget web | web/forget");

@@ -159,6 +159,22 @@ fn a_tainted_object_is_replaced() {
 }
 
 #[test]
+fn a_tainted_object_goes_first_whatever_was_asked_for() {
+    let document = |zone: &str| format!("web = {}\ndns = {{ from = \"${{web.id}}\" }}", first(zone, ""));
+    let mut world = World::applied(&document("a"));
+    let plan = world.plan(&document("b"), "").expect("a plan");
+    world.carry_out_until(&plan, "dns/update");
+    world.state.get_mut("web").expect("a row").tainted = true;
+    check_in(
+        &mut world,
+        &document("b"),
+        "",
+        "replace web [it was identified and never finished], update dns (from id-web->?), delete web [left over from a replacement]
+         | web/delete ; web/create < web/delete ; dns/update < web/create ; web/delete-deposed-1 < dns/update",
+    );
+}
+
+#[test]
 fn what_a_broken_run_left_over_is_deleted_when_nobody_uses_it() {
     let document = |zone: &str| format!("web = {}\ndns = {{ from = \"${{web.id}}\" }}", first(zone, ""));
     let mut world = World::applied(&document("a"));

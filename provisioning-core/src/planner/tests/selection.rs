@@ -86,8 +86,8 @@ fn a_service_is_targeted_by_its_own_name_or_on_one_host() {
 
 #[test]
 fn a_target_that_is_nothing_is_an_error_with_the_nearest_name() {
-    check(BEFORE, AFTER, "-t wep", "invalid: there is no resource `wep`; hint: did you mean `web`?");
-    check("", "", "-x web", "invalid: there is no resource `web`; hint: `provisioning show` lists what the state has");
+    check(BEFORE, AFTER, "-t wep", "not_found: there is no resource `wep`; hint: did you mean `web`?");
+    check("", "", "-x web", "not_found: there is no resource `web`; hint: `provisioning show` lists what the state has");
 }
 
 #[test]

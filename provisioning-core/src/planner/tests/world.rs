@@ -18,7 +18,7 @@ use crate::provider::{Context, Provider};
 use crate::record::{Object, StepFact};
 use crate::registry::{ProviderFactory, Registry};
 use crate::resource::{Desired, Role, StateRow};
-use crate::schema::{Existence, Presence, Schema};
+use crate::schema::{Existence, Presence, Schema, concealed};
 use crate::store::Identity;
 use crate::task::{Condition, TaskService};
 use crate::testing::FakeCloud;
@@ -119,6 +119,7 @@ pub(super) struct World {
     /// What references see during a run, in the clear.
     clear: BTreeMap<ResourceName, Value>,
     runs: u64,
+    records: u64,
 }
 
 impl World {
@@ -135,6 +136,7 @@ impl World {
             given: BTreeMap::new(),
             clear: BTreeMap::new(),
             runs: 0,
+            records: 0,
         }
     }
 
@@ -184,7 +186,7 @@ impl World {
                 let Some(object) = &row.object else { continue };
                 let found = self.objects.get(&object.id);
                 if found.is_none_or(|(schema, _)| schema.existence != Existence::Stored) {
-                    seen.objects.insert(row.name.clone(), found.map(|found| self.report(&object.id, found)));
+                    seen.objects.insert(row.name.clone(), found.map(|found| self.report(row, found)));
                 }
             }
         }
@@ -230,8 +232,9 @@ impl World {
         }
     }
 
-    fn report(&self, id: &str, (schema, outputs): &(Arc<Schema>, Value)) -> Object {
-        Object { id: id.to_owned(), outputs: schema.persistable(outputs, &self.identity.digest_key) }
+    fn report(&self, row: &StateRow, (schema, outputs): &(Arc<Schema>, Value)) -> Object {
+        let outputs = schema.persistable(&concealed(outputs, &row.inputs), &self.identity.digest_key);
+        Object { id: row.object.as_ref().map(|object| object.id.clone()).unwrap_or_default(), outputs }
     }
 
     /// Sets fields of an object behind everybody's back.
@@ -296,15 +299,14 @@ impl World {
         let problems = if step.inputs == Value::Null { Vec::new() } else { schema.check_resolved(&inputs, "") };
         assert_eq!(problems, [], "{}", step.id);
         let object = self.effect(step, &inputs, &schema);
+        let inputs = if step.action == Action::Refresh { self.state[&step.resource].inputs.clone() } else { inputs };
+        let object = object.map(|object| Object { outputs: concealed(&object.outputs, &inputs), ..object });
         if let Some(object) = &object {
             self.clear.insert(step.resource.clone(), inputs.overlaid(&object.outputs));
         }
         let key = &self.identity.digest_key;
-        let inputs = match step.action {
-            Action::Refresh => self.state[&step.resource].inputs.clone(),
-            _ => schema.persistable(&inputs, key),
-        };
-        let kept = object.map(|object| Object { outputs: schema.persistable(&object.outputs, key), ..object }.hiding(&inputs));
+        let inputs = schema.persistable(&inputs, key);
+        let kept = object.map(|object| Object { outputs: schema.persistable(&object.outputs, key), ..object });
         self.record(step, &inputs, &StepFact::Succeeded { object: kept });
     }
 
@@ -317,7 +319,9 @@ impl World {
         let run = RunId::new(Timestamp::from_millis(0), self.runs);
         for change in effect(&run, step, self.state.get(name), inputs, fact) {
             match change {
-                RowChange::Put(row) => {
+                RowChange::Put(mut row) => {
+                    self.records += 1;
+                    row.version = self.records;
                     if let Action::Rename { .. } = step.action {
                         self.clear.insert(row.name.clone(), row.outputs());
                     }

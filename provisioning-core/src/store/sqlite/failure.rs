@@ -5,9 +5,11 @@ use rusqlite::{Error as Sqlite, ErrorCode};
 use crate::error::{Error, ErrorKind};
 
 /// The engine's error for one of `SQLite`'s.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that `map_err` takes")]
 pub(super) fn explain(error: Sqlite) -> Error {
     let (kind, message, hint) = describe(&error);
-    let explained = Error::new(kind, message).with_source(error);
+    // SQLite's own words, once: the error below them repeats them with a number.
+    let explained = Error::new(kind, message).with_source(error.to_string());
     if hint.is_empty() { explained } else { explained.with_hint(hint) }
 }
 
@@ -24,13 +26,13 @@ fn describe(error: &Sqlite) -> (ErrorKind, &'static str, &'static str) {
         Some(ErrorCode::DiskFull) => (
             ErrorKind::Limited,
             "the disk of the store is full; nothing was recorded",
-            "free some space, then `provisioning resume`",
+            "free some space; then `provisioning resume` goes on with a run that was cut off",
         ),
         Some(ErrorCode::TooBig) => (ErrorKind::Limited, "the store cannot keep something so large", ""),
         Some(ErrorCode::SystemIoFailure) => (
             ErrorKind::Unavailable,
-            "the disk of the store does not work",
-            "look at the kernel's log, then `provisioning resume`",
+            "the store cannot be read or written",
+            "the disk may be full (`df`) or broken (the kernel's log); then `provisioning resume` goes on with a run that was cut off",
         ),
         Some(ErrorCode::OutOfMemory) => (ErrorKind::Unavailable, "there is no memory left for the store", ""),
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => damaged(),

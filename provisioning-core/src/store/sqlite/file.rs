@@ -1,7 +1,7 @@
 //! The file: where it may lie, who may read it, whether it is a store, and of which format.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind as Io};
+use std::io::{self, ErrorKind as Io, Read as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,11 +28,17 @@ const BUSY: Duration = Duration::from_secs(5);
 
 /// Opens the file for writing and makes sure that it is a store.
 pub(super) fn open(path: &Path, opening: Opening<'_>) -> Result<(Connection, Identity)> {
-    if !path.try_exists().map_err(|error| unusable(path, error))? {
-        match opening {
+    // Asked first: another process may make the store meanwhile, and its log comes after it.
+    let log = beside(path, "-wal").metadata().is_ok_and(|facts| facts.len() > 0);
+    match path.metadata() {
+        Ok(facts) => look(path, &facts)?,
+        Err(error) if error.kind() != Io::NotFound => return Err(unusable(path, error)),
+        // A log without its store would be taken for the log of the new one.
+        Err(_) if log => return Err(torn(path)),
+        Err(_) => match opening {
             Opening::Existing => return Err(missing(path)),
             Opening::OrCreate(ids) => create(path, &Identity::fresh(ids))?,
-        }
+        },
     }
     refuse_network(path)?;
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -53,19 +59,70 @@ fn connect(path: &Path, mode: OpenFlags) -> Result<Connection> {
     Ok(connection)
 }
 
+/// What can be told of an existing file before it is opened.
+fn look(path: &Path, facts: &fs::Metadata) -> Result<()> {
+    if !facts.is_file() {
+        return Err(Error::invalid(format!("`{}` is not a file: no store can lie there", path.display())).with_hint(ELSEWHERE));
+    }
+    if facts.len() == 0 {
+        let message = format!("the store `{}` is empty: what it knew is lost", path.display());
+        let hint = "restore the file from a backup; to begin anew, remove it, and remove by hand what was made";
+        return Err(Error::new(ErrorKind::Corrupt, message).with_hint(hint));
+    }
+    let lost = |what: &str| {
+        let message = format!("the log of the store `{}` is {what}: what was recorded last is lost", path.display());
+        let hint = "restore the store and the files beside it from a backup; to go on with what is left, remove the files \
+                    beside it, and look what exists that `provisioning show` does not list";
+        Error::new(ErrorKind::Corrupt, message).with_hint(hint)
+    };
+    match magic(&beside(path, "-wal")) {
+        Ok(LOG | LOG_BIG_ENDIAN | 0) => Ok(()),
+        Ok(_) => Err(lost("damaged")),
+        Err(error) if error.kind() == Io::NotFound && is_index_alone(path) => Err(lost("gone")),
+        // What is too short was never written to, and whatever else is wrong SQLite says better.
+        Err(_) => Ok(()),
+    }
+}
+
+/// How a log begins, by the order of bytes of its checksums (sqlite.org/fileformat2.html, 4.1).
+const LOG: u32 = 0x377f_0682;
+const LOG_BIG_ENDIAN: u32 = 0x377f_0683;
+
+fn magic(path: &Path) -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    File::open(path)?.read_exact(&mut bytes)?;
+    Ok(u32::from_be_bytes(bytes))
+}
+
+/// Whether the index of a log is there without the log. `SQLite` makes the log before its index and removes it after,
+/// so that nobody who opens or closes the store meanwhile leaves it so.
+fn is_index_alone(path: &Path) -> bool {
+    let (log, index) = (beside(path, "-wal"), beside(path, "-shm"));
+    index.exists() && !log.exists() && index.exists()
+}
+
+/// The file beside another one whose name goes on with an ending.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
 /// Makes a store under another name and then gives it its own: nobody ever sees half of one.
 ///
 /// Another process may be faster; its store stays.
 fn create(path: &Path, identity: &Identity) -> Result<()> {
     let directory = directory(path).map_err(|error| unusable(path, error))?;
     refuse_network(directory)?;
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(format!(".{}", identity.workspace));
-    let draft = PathBuf::from(draft);
+    let draft = beside(path, &format!(".{}", identity.workspace));
     let made = fill(&draft, identity).and_then(|()| match fs::hard_link(&draft, path) {
         Err(error) if error.kind() != Io::AlreadyExists => Err(unusable(path, error)),
         _ => Ok(()),
     });
+    for ending in ["-wal", "-shm"] {
+        // They are there only after a failure, which is told.
+        drop(fs::remove_file(beside(&draft, ending)));
+    }
     let removed = fs::remove_file(&draft).and_then(|()| File::open(directory)?.sync_all());
     made.and(removed.map_err(|error| unusable(path, error)))
 }
@@ -105,7 +162,7 @@ fn check(connection: &mut Connection, path: &Path) -> Result<()> {
     let (application, format) = (number("application_id").map_err(not_a_store)?, number("user_version").map_err(not_a_store)?);
     if application != APPLICATION || format < 1 {
         let message = format!("`{}` is a database of another program", path.display());
-        return Err(Error::new(ErrorKind::Corrupt, message).with_hint("choose another path for the store"));
+        return Err(Error::new(ErrorKind::Corrupt, message).with_hint("`store` in provisioning.toml names another path"));
     }
     if format > FORMAT {
         let message = format!("`{}` has format {format}, this version reads up to {FORMAT}", path.display());
@@ -155,20 +212,32 @@ fn network_name(magic: rustix::fs::FsWord) -> Option<&'static str> {
     }
 }
 
+/// What to do about a place where no store can be.
+const ELSEWHERE: &str = "`store` in provisioning.toml names another place; every part of the path above must be a folder";
+
+fn torn(path: &Path) -> Error {
+    let message = format!("the store `{}` is gone, and the log that belongs to it is still there", path.display());
+    let hint = "restore the store from a backup; to begin anew, remove the files beside it, and by hand what was made";
+    Error::new(ErrorKind::Corrupt, message).with_hint(hint)
+}
+
 fn missing(path: &Path) -> Error {
     let message = format!("there is no store at `{}`", path.display());
     Error::new(ErrorKind::NotFound, message).with_hint("the first `provisioning apply` of a workspace makes it")
 }
 
 fn not_a_store(path: &Path, error: rusqlite::Error) -> Error {
+    let cause = error.to_string();
     let explained = explain(error);
     if explained.kind() != ErrorKind::Corrupt {
         return explained;
     }
     let message = format!("`{}` is not a store, or it is damaged", path.display());
     Error::new(ErrorKind::Corrupt, message)
-        .with_hint("choose another path, or restore the file from a backup")
-        .with_source(explained)
+        .with_hint(
+            "restore the file from a backup; where it is another program's, `store` in provisioning.toml names another path",
+        )
+        .with_source(cause)
 }
 
 fn unusable(path: &Path, error: io::Error) -> Error {
@@ -178,7 +247,14 @@ fn unusable(path: &Path, error: io::Error) -> Error {
         Io::NotADirectory | Io::NotFound | Io::InvalidInput | Io::InvalidFilename => ErrorKind::Invalid,
         _ => ErrorKind::Unavailable,
     };
-    Error::new(kind, format!("the store cannot be made at `{}`", path.display())).with_source(error)
+    let hint = match kind {
+        ErrorKind::Limited => "free some space, and try again",
+        ErrorKind::Denied => {
+            "look at the owner and the mode of the folder, or name another place with `store` in provisioning.toml"
+        }
+        _ => ELSEWHERE,
+    };
+    Error::new(kind, format!("the store cannot be made at `{}`", path.display())).with_source(error).with_hint(hint)
 }
 
 #[cfg(all(test, target_os = "linux"))]

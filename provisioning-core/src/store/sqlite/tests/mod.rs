@@ -127,13 +127,43 @@ fn refuses_what_is_not_a_store_and_leaves_it_alone() {
     let other = directory.path().join("other.db");
     raw(&other).execute_batch("CREATE TABLE notes (text)").expect("made");
     let before = fs::read(&other).expect("there");
-    fs::write(directory.path().join("empty"), "").expect("written");
-    assert_eq!(refused(&directory.path().join("empty"), Opening::OrCreate(&System)).kind(), ErrorKind::Corrupt);
+    let empty = directory.path().join("empty");
+    fs::write(&empty, "").expect("written");
+    let error = refused(&empty, Opening::OrCreate(&System));
+    assert_eq!(error.to_string(), format!("the store `{}` is empty: what it knew is lost", empty.display()));
     let error = refused(&other, Opening::OrCreate(&System));
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert_eq!(error.to_string(), format!("`{}` is a database of another program", other.display()));
     assert_eq!(fs::read(&other).expect("there"), before);
-    assert_eq!(refused(directory.path(), Opening::Existing).kind(), ErrorKind::Denied, "a directory");
+    assert_eq!(refused(directory.path(), Opening::Existing).kind(), ErrorKind::Invalid, "a directory");
+}
+
+#[test]
+fn tells_a_lost_log_and_a_damaged_one() {
+    let cases = [(None, "gone"), (Some("not what SQLite writes there"), "damaged")];
+    for (log, what) in cases {
+        let (_directory, path, store) = made();
+        drop(store);
+        fs::write(path.with_file_name("store.db-shm"), "").expect("written");
+        if let Some(text) = log {
+            fs::write(path.with_file_name("store.db-wal"), text).expect("written");
+        }
+        let expect = format!("the log of the store `{}` is {what}: what was recorded last is lost", path.display());
+        assert_eq!(refused(&path, Opening::Existing).to_string(), expect);
+    }
+}
+
+#[test]
+fn never_takes_the_log_of_a_lost_store_for_that_of_a_new_one() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("store.db");
+    let log = directory.path().join("store.db-wal");
+    fs::write(&log, "frames").expect("written");
+    for opening in [Opening::Existing, Opening::OrCreate(&System)] {
+        assert_eq!(refused(&path, opening).kind(), ErrorKind::Corrupt);
+    }
+    assert_eq!(fs::read(&log).expect("there"), b"frames");
+    assert!(!path.exists());
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! The measured process: a workspace is loaded, planned and applied, or only planned, and the times are printed as JSON.
+//!
+//! It does what the command line does, without drawing anything.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use provisioning_core::clock::System;
+use provisioning_core::config::Workspace;
+use provisioning_core::engine::{Control, Engine, PlanOptions};
+use provisioning_core::plan::{Command, Plan};
+use provisioning_core::resource::Desired;
+use provisioning_core::store::{Opening, SqliteStore};
+use provisioning_providers::registry;
+use serde::{Deserialize, Serialize};
+
+use crate::Result;
+
+/// What the process does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Phase {
+    /// Plans and applies in a workspace without a state.
+    Apply,
+    /// Plans again, where nothing is to be done.
+    Plan,
+}
+
+impl Phase {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Plan => "plan",
+        }
+    }
+}
+
+/// The times of a first apply, in seconds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Applied {
+    pub(crate) load: f64,
+    pub(crate) plan: f64,
+    pub(crate) apply: f64,
+    pub(crate) steps: usize,
+    pub(crate) commits: u64,
+    pub(crate) peak_bytes: u64,
+}
+
+/// The times of a plan that finds nothing to do, in seconds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Planned {
+    pub(crate) load: f64,
+    pub(crate) plan: f64,
+    pub(crate) peak_bytes: u64,
+}
+
+/// Where the workspace has its store.
+pub(crate) fn store(folder: &Path) -> PathBuf {
+    folder.join("state.db")
+}
+
+/// `measure PHASE PARALLELISM FOLDER`.
+pub(crate) fn main(arguments: &[String]) -> Result<()> {
+    let [phase, parallelism, folder] = arguments else { return Err("measure PHASE PARALLELISM FOLDER".into()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let opened = Opened::new(Path::new(folder), parallelism.parse()?)?;
+        let text = if phase == Phase::Apply.as_str() {
+            serde_json::to_string(&opened.apply().await?)?
+        } else {
+            serde_json::to_string(&opened.plan_again().await?)?
+        };
+        println!("{text}");
+        Ok(())
+    })
+}
+
+struct Opened {
+    engine: Engine,
+    store: Arc<SqliteStore>,
+    desired: Desired,
+    load: f64,
+}
+
+impl Opened {
+    fn new(folder: &Path, parallelism: usize) -> Result<Self> {
+        let begun = Instant::now();
+        let registry = registry(folder);
+        let Workspace { mut settings, store, desired, .. } = Workspace::load(folder, &registry)?;
+        settings.limits.run = parallelism;
+        let store = Arc::new(SqliteStore::open(&store, Opening::OrCreate(&System))?);
+        let engine = Engine::builder(registry, store.clone()).settings(settings).build();
+        Ok(Self { engine, store, desired, load: begun.elapsed().as_secs_f64() })
+    }
+
+    async fn plan(&self) -> Result<(Plan, f64)> {
+        let begun = Instant::now();
+        let plan = self.engine.plan(&self.desired, &PlanOptions::new(Command::Apply)).await?;
+        Ok((plan, begun.elapsed().as_secs_f64()))
+    }
+
+    async fn apply(self) -> Result<Applied> {
+        let (plan, planned) = self.plan().await?;
+        let (begun, commits) = (Instant::now(), self.store.commits());
+        let report = self.engine.apply(&plan, &Control::new()).await?;
+        let apply = begun.elapsed().as_secs_f64();
+        if report.succeeded != self.desired.resources.len() {
+            return Err(format!("{} of {} steps succeeded", report.succeeded, self.desired.resources.len()).into());
+        }
+        Ok(Applied {
+            load: self.load,
+            plan: planned,
+            apply,
+            steps: report.steps,
+            commits: self.store.commits() - commits,
+            peak_bytes: peak_bytes()?,
+        })
+    }
+
+    async fn plan_again(self) -> Result<Planned> {
+        let (plan, planned) = self.plan().await?;
+        if !plan.is_empty() {
+            return Err(format!("a second plan has {} steps", plan.steps.len()).into());
+        }
+        Ok(Planned { load: self.load, plan: planned, peak_bytes: peak_bytes()? })
+    }
+}
+
+/// The most memory that this process has had.
+fn peak_bytes() -> Result<u64> {
+    peak_of("self").ok_or_else(|| "/proc/self/status has no VmHWM".into())
+}
+
+/// The most resident memory that a process has had, by proc(5).
+pub(crate) fn peak_of(process: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+}
