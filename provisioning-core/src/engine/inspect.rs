@@ -6,7 +6,8 @@ use super::{Engine, OutputValue, Status, StepStatus};
 use crate::error::{ErrorKind, Failure, Result};
 use crate::executor::World;
 use crate::journal;
-use crate::plan::{Command, Plan};
+use crate::name::ResourceName;
+use crate::plan::{Action, Command, Plan, Step};
 use crate::record::Outcome;
 use crate::value::Value;
 
@@ -17,13 +18,8 @@ impl Engine {
         for row in self.store.rows().await?.values().filter(|row| row.object.is_some()) {
             world.set(&row.name, row.outputs());
         }
-        for (name, answer) in &plan.lookups {
+        for (name, answer) in &answers {
             world.set(name, answer.clone());
-        }
-        for step in &plan.steps {
-            if let Some(answer) = answers.get(&step.id) {
-                world.set(&step.resource, answer.clone());
-            }
         }
         let values = plan.outputs.iter().map(|(name, output)| {
             let value = match output.value.resolve(&mut |reference| world.get(reference)) {
@@ -36,13 +32,23 @@ impl Engine {
         values.collect()
     }
 
+    /// The outputs that are defined in another way than last time, or refer to a lookup that answers in another way.
     pub(super) async fn changed_outputs(&self, plan: &Plan) -> Result<Vec<String>> {
         if !matches!(plan.command, Command::Apply | Command::Destroy) {
             return Ok(Vec::new());
         }
-        let before = self.last_applied().await?.map(|(plan, _)| plan.outputs).unwrap_or_default();
+        let (before, answers) = self.last_applied().await?.map(|(plan, answers)| (plan.outputs, answers)).unwrap_or_default();
+        let same_answers = |value: &Value| {
+            let mut same = true;
+            let visited = value.visit_references(&mut |reference| {
+                same &= answers.get(reference.root.as_ref()) == plan.lookups.get(reference.root.as_ref());
+            });
+            visited.is_ok() && same
+        };
         let same = |name: &String| match (before.get(name), plan.outputs.get(name)) {
-            (Some(before), Some(after)) => before.value == after.value && before.sensitive == after.sensitive,
+            (Some(before), Some(after)) => {
+                before.value == after.value && before.sensitive == after.sensitive && same_answers(&after.value)
+            }
             _ => false,
         };
         let mut names: Vec<_> = before.keys().chain(plan.outputs.keys()).filter(|name| !same(name)).cloned().collect();
@@ -51,14 +57,18 @@ impl Engine {
         Ok(names)
     }
 
-    /// The plan of the last run that applied or destroyed, and what its lookups answered meanwhile.
-    async fn last_applied(&self) -> Result<Option<(Plan, BTreeMap<crate::name::StepId, Value>)>> {
+    /// The plan of the last run that applied or destroyed, and what its lookups answered, then and meanwhile.
+    async fn last_applied(&self) -> Result<Option<(Plan, BTreeMap<ResourceName, Value>)>> {
         let wanted = [Command::Apply.as_str(), Command::Destroy.as_str()];
         let runs = self.store.runs().await?;
         let Some(run) = runs.iter().rev().find(|run| wanted.contains(&run.command.as_str())) else { return Ok(None) };
         let plan = self.store.plan(&run.plan).await?;
-        let reads = plan.steps.iter().any(|step| step.action == crate::plan::Action::Read);
-        let answers = if reads { self.progress(&run.id).await?.answers } else { BTreeMap::new() };
+        let mut answers = plan.lookups.clone();
+        if plan.steps.iter().any(|step| step.action == Action::Read) {
+            let read = self.progress(&run.id).await?.answers;
+            let named = |step: &Step| Some((step.resource.clone(), read.get(&step.id)?.clone()));
+            answers.extend(plan.steps.iter().filter_map(named));
+        }
         Ok(Some((plan, answers)))
     }
 

@@ -10,6 +10,7 @@ mod options;
 mod refresh;
 mod report;
 mod runs;
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,7 +28,7 @@ use crate::error::Result;
 use crate::event::Observer;
 use crate::graph::Graph;
 use crate::journal::RunSummary;
-use crate::name::{ResourceName, RunId};
+use crate::name::{ResourceName, RunId, StepId};
 use crate::plan::{Command, Plan};
 use crate::planner::{self, Input, Planned, Seen};
 pub use crate::planner::{PlanOptions, Refresh};
@@ -68,7 +69,7 @@ impl Engine {
     /// `Invalid` with a diagnostic for everything that is wrong with the declarations; `Conflict` where a protected
     /// resource would go, or an earlier run left something open; and those of the providers.
     pub async fn plan(&self, desired: &Desired, options: &PlanOptions) -> Result<Plan> {
-        self.refuse_open_steps().await?;
+        self.refuse_open_steps(None).await?;
         let (rows, identity) = (self.store.rows().await?, self.store.identity());
         let mut eyes = Eyes::new(self, desired, &rows);
         let reads = options.refresh == Refresh::Read && options.command != Command::Forget;
@@ -109,6 +110,15 @@ impl Engine {
     /// `NotFound` when there is nothing to resume, `Conflict` when another run holds the workspace.
     pub async fn resume(&self, run: Option<&RunId>, control: &Control) -> Result<Report> {
         self.take_up(run, control).await
+    }
+
+    /// Declares that a step which began and did not end left nothing behind that the state does not have: somebody
+    /// looked. The reason is kept in the journal; the step counts as failed.
+    ///
+    /// # Errors
+    /// `NotFound` when the last run has no such step open, `Conflict` when another run holds the workspace.
+    pub async fn abandon(&self, step: &StepId, reason: &str) -> Result<()> {
+        self.abandon_step(step, reason).await
     }
 
     /// The rows of the state.

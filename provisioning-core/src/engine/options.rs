@@ -1,5 +1,6 @@
 //! What an engine is built with.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::Engine;
@@ -11,51 +12,75 @@ use crate::store::{Holder, Store};
 
 /// Builds an [`Engine`].
 #[derive(Debug, Clone)]
-pub struct Builder(Engine);
+pub struct Builder {
+    registry: Registry,
+    store: Known,
+    settings: Option<Settings>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    observer: Observer,
+}
+
+/// A store, for printing.
+#[derive(Clone)]
+struct Known(Arc<dyn Store>);
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0.identity().workspace, f)
+    }
+}
 
 impl Builder {
     pub(super) fn new(registry: Registry, store: Arc<dyn Store>) -> Self {
-        Self(Engine {
+        Self {
             registry,
-            store,
-            settings: Settings::shipped(),
+            store: Known(store),
+            settings: None,
             clock: Arc::new(System),
             ids: Arc::new(System),
-            holder: Holder::this_process(),
             observer: Observer::default(),
-        })
+        }
     }
 
     /// Other settings than the shipped ones.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
-        self.0.settings = settings;
+        self.settings = Some(settings);
         self
     }
 
     /// Another clock than the system's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.0.clock = clock;
+        self.clock = clock;
         self
     }
 
     /// Other fresh identifiers than the system's.
     #[must_use]
     pub fn ids(mut self, ids: Arc<dyn Ids>) -> Self {
-        self.0.ids = ids;
+        self.ids = ids;
         self
     }
 
     /// Somebody who is told of every event.
     #[must_use]
     pub fn observer(mut self, observer: Observer) -> Self {
-        self.0.observer = observer;
+        self.observer = observer;
         self
     }
 
     /// The engine.
     pub fn build(self) -> Engine {
-        self.0
+        Engine {
+            registry: self.registry,
+            store: self.store.0,
+            settings: self.settings.unwrap_or_else(Settings::shipped),
+            clock: self.clock,
+            ids: self.ids,
+            holder: Holder::this_process(),
+            observer: self.observer,
+        }
     }
 }

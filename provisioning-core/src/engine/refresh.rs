@@ -17,11 +17,15 @@ use crate::planner::{Need, Seen};
 use crate::provider::AnyKind;
 use crate::record::Object;
 use crate::resource::{Desired, Role, StateRow};
-use crate::schema::Existence;
+use crate::schema::{Existence, concealed};
 use crate::task::Condition;
+use crate::value::Value;
 
 /// What a read of one page of one kind found.
 type Page = Vec<(ResourceName, Option<Object>)>;
+
+/// What is asked of one object: its resource, its identity, and the inputs that it was made with.
+type Asked = (ResourceName, String, Value);
 
 /// What planning looks at the world with.
 pub(super) struct Eyes {
@@ -52,15 +56,15 @@ impl Eyes {
         for ((alias, kind), rows) in groups {
             let Some(target) = self.reachable(alias, kind, rows[0])? else { continue };
             if !checked.contains(&alias) {
-                self.tools
-                    .provider(&self.world, alias)?
-                    .check()
-                    .await
-                    .map_err(|error| error.with_context("provider", alias.as_str()))?;
+                let provider = self.tools.provider(&self.world, alias)?;
+                let checks = within(engine.settings.timeout_seconds, provider.check()).await;
+                checks.map_err(|error| error.with_context("provider", alias.as_str()))?;
                 checked.push(alias);
             }
             for page in rows.chunks(engine.settings.refresh_page) {
-                let page = page.iter().filter_map(|row| Some((row.name.clone(), row.object.as_ref()?.id.clone()))).collect();
+                let page =
+                    page.iter().filter_map(|row| Some((row.name.clone(), row.object.as_ref()?.id.clone(), row.inputs.clone())));
+                let page = page.collect();
                 let read = read_page(target.clone(), page, engine.store.identity().digest_key, engine.settings.timeout_seconds);
                 let slots = slots.clone();
                 reads.spawn(async move {
@@ -109,6 +113,7 @@ impl Eyes {
                     let condition = within(engine.settings.timeout_seconds, service.check(host.as_ref(), &inputs)).await;
                     let condition = match condition.map_err(|error| error.with_context("service", name.as_str()))? {
                         Condition::InSync(outputs) => {
+                            let outputs = concealed(&outputs, &inputs);
                             Condition::InSync(service.schema().persistable(&outputs, &engine.store.identity().digest_key))
                         }
                         other => other,
@@ -122,18 +127,20 @@ impl Eyes {
     }
 }
 
-async fn read_page(kind: Arc<dyn AnyKind>, page: Vec<(ResourceName, String)>, key: DigestKey, seconds: f64) -> Result<Page> {
-    let (names, ids): (Vec<_>, Vec<_>) = page.into_iter().unzip();
+async fn read_page(kind: Arc<dyn AnyKind>, page: Vec<Asked>, key: DigestKey, seconds: f64) -> Result<Page> {
+    let ids: Vec<_> = page.iter().map(|(_, id, _)| id.clone()).collect();
     let schema = kind.schema();
     let objects = within(seconds, kind.read(&ids)).await.map_err(|error| error.with_context("kind", schema.kind.as_str()))?;
-    let kept = objects
-        .into_iter()
-        .map(|object| object.map(|object| Object { outputs: schema.persistable(&object.outputs, &key), ..object }));
-    Ok(names.into_iter().zip(kept).collect())
+    let kept = |object: Object, inputs: &Value| {
+        let outputs = schema.persistable(&concealed(&object.outputs, inputs), &key);
+        Object { outputs, ..object }
+    };
+    let pairs = page.into_iter().zip(objects);
+    Ok(pairs.map(|((name, _, inputs), object)| (name, object.map(|object| kept(object, &inputs)))).collect())
 }
 
-async fn within<T>(seconds: f64, call: impl Future<Output = Result<T>>) -> Result<T> {
-    match tokio::time::timeout(Duration::from_secs_f64(seconds), call).await {
+pub(super) async fn within<T>(seconds: f64, call: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX), call).await {
         Ok(result) => result,
         Err(_) => Err(Error::new(ErrorKind::Unavailable, format!("no answer within {seconds} s")).with_retry(Retry::Later(None))),
     }

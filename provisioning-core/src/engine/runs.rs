@@ -1,19 +1,29 @@
 //! Runs: beginning one, taking one up again, and who may.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Control, Engine, Report};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::event::{Event, Transient};
 use crate::executor::{self, Job};
 use crate::journal::{Progress, RunSummary, Status};
 use crate::name::{ResourceName, RunId, StepId};
 use crate::plan::Plan;
-use crate::record::{Fact, Outcome, Record};
+use crate::record::{Fact, Outcome, Record, StepFact};
 use crate::store::{Draft, Lease, Range};
+use crate::value::Value;
+
+/// A run that is begun or taken up.
+struct Taken {
+    id: RunId,
+    plan: Arc<Plan>,
+    progress: Progress,
+    secrets: BTreeMap<ResourceName, Value>,
+}
 
 impl Engine {
     pub(super) async fn begin(&self, plan: &Plan, control: &Control) -> Result<Report> {
@@ -22,8 +32,7 @@ impl Engine {
         }
         let lease = self.acquire().await?;
         let result = self.begin_holding(plan, control, &lease).await;
-        self.store.release(&lease).await?;
-        result
+        self.give_up(&lease, result).await
     }
 
     async fn begin_holding(&self, plan: &Plan, control: &Control, lease: &Lease) -> Result<Report> {
@@ -33,7 +42,7 @@ impl Engine {
                 Error::new(ErrorKind::Conflict, "the plan was made for another workspace").with_hint("plan again in this one")
             );
         }
-        self.refuse_open_steps().await?;
+        self.refuse_open_steps(Some(lease)).await?;
         self.refuse_stale(plan).await?;
         let hash = self.store.save_plan(plan).await?;
         let at = self.clock.now();
@@ -46,7 +55,8 @@ impl Engine {
             .collect();
         drafts.push(fact(&id, at, Fact::RunStarted { plan: hash, command: plan.command.as_str().into() }));
         self.record(lease, drafts).await?;
-        self.execute(id, Arc::new(plan.clone()), Progress::default(), (lease, control)).await
+        let taken = Taken { id, plan: Arc::new(plan.clone()), progress: Progress::default(), secrets: BTreeMap::new() };
+        self.execute(taken, lease, control).await
     }
 
     /// A plan holds as long as nothing has moved that it touches or reads.
@@ -65,17 +75,38 @@ impl Engine {
     pub(super) async fn take_up(&self, run: Option<&RunId>, control: &Control) -> Result<Report> {
         let lease = self.acquire().await?;
         let result = self.take_up_holding(run, control, &lease).await;
-        self.store.release(&lease).await?;
-        result
+        self.give_up(&lease, result).await
     }
 
     async fn take_up_holding(&self, run: Option<&RunId>, control: &Control, lease: &Lease) -> Result<Report> {
         let summary = self.resumable(run).await?;
         let plan = Arc::new(self.store.plan(&summary.plan).await?);
         let progress = self.progress(&summary.id).await?;
+        let rows = self.store.rows().await?;
+        let secrets = self.secrets(&plan, &progress, &rows).await;
         let resumed = Fact::RunResumed { by: self.holder.to_string() };
         self.record(lease, vec![fact(&summary.id, self.clock.now(), resumed)]).await?;
-        self.execute(summary.id, plan, progress, (lease, control)).await
+        self.execute(Taken { id: summary.id, plan, progress, secrets }, lease, control).await
+    }
+
+    pub(super) async fn abandon_step(&self, step: &StepId, reason: &str) -> Result<()> {
+        let lease = self.acquire().await?;
+        let result = self.abandon_holding(step, reason, &lease).await;
+        self.give_up(&lease, result).await
+    }
+
+    async fn abandon_holding(&self, step: &StepId, reason: &str, lease: &Lease) -> Result<()> {
+        let not_open = || {
+            Error::new(ErrorKind::NotFound, format!("the last run has no step `{step}` that began and did not end"))
+                .with_hint("`provisioning status` lists them")
+        };
+        let run = self.unfinished().await?.ok_or_else(not_open)?;
+        if !self.progress(&run.id).await?.open_steps().any(|open| open == step) {
+            return Err(not_open());
+        }
+        let failure = Failure { kind: ErrorKind::InDoubt, message: format!("given up by hand: {reason}"), hint: None };
+        let failed = Fact::Step { id: step.clone(), fact: StepFact::Failed { failure, retry_after: None } };
+        self.record(lease, vec![fact(&run.id, self.clock.now(), failed)]).await
     }
 
     async fn resumable(&self, run: Option<&RunId>) -> Result<RunSummary> {
@@ -110,26 +141,39 @@ impl Engine {
     }
 
     /// Whatever a run began and did not end has to be settled before anything new is planned or begun.
-    pub(super) async fn refuse_open_steps(&self) -> Result<()> {
+    pub(super) async fn refuse_open_steps(&self, own: Option<&Lease>) -> Result<()> {
         let Some(run) = self.unfinished().await? else { return Ok(()) };
         let progress = self.progress(&run.id).await?;
         let open: Vec<_> = progress.open_steps().map(|step| format!("`{step}`")).collect();
         if open.is_empty() {
             return Ok(());
         }
-        let busy = self.store.holder().await?.filter(|lease| lease.holder != self.holder);
-        if let Some(busy) = busy.and_then(|lease| lease.busy(self.clock.now())) {
-            return Err(busy);
-        }
+        self.refuse_another_holder(own).await?;
         let shown =
             if open.len() > 3 { format!("{} and {} more", open[..3].join(", "), open.len() - 3) } else { open.join(", ") };
         let message = format!("the run `{}` began {shown} and did not record how that ended", run.id);
         Err(Error::new(ErrorKind::Conflict, message).with_hint("`provisioning resume` finds out and goes on"))
     }
 
+    /// What another process is busy with is not left open.
+    async fn refuse_another_holder(&self, own: Option<&Lease>) -> Result<()> {
+        let other = self.store.holder().await?.filter(|lease| own.is_none_or(|own| own.epoch != lease.epoch));
+        other.and_then(|lease| lease.busy(self.clock.now())).map_or(Ok(()), Err)
+    }
+
     pub(super) async fn progress(&self, run: &RunId) -> Result<Progress> {
         let entries = self.store.entries(Range { run: Some(run.clone()), ..Range::default() }).await?;
         Progress::replay(entries.iter().map(|entry| &entry.record))
+    }
+
+    /// Gives the lease up, whatever came of the run. What the run came to is worth more than an error of that: a lease
+    /// that is still there runs out.
+    async fn give_up<T>(&self, lease: &Lease, result: Result<T>) -> Result<T> {
+        let released = self.store.release(lease).await;
+        result.map_err(|error| match released {
+            Ok(()) => error,
+            Err(second) => error.with_context("lease", second.to_string()),
+        })
     }
 
     async fn acquire(&self) -> Result<Lease> {
@@ -143,13 +187,8 @@ impl Engine {
         Ok(())
     }
 
-    async fn execute(
-        &self,
-        id: RunId,
-        plan: Arc<Plan>,
-        progress: Progress,
-        (lease, control): (&Lease, &Control),
-    ) -> Result<Report> {
+    async fn execute(&self, taken: Taken, lease: &Lease, control: &Control) -> Result<Report> {
+        let Taken { id, plan, progress, secrets } = taken;
         let begun = Instant::now();
         let done = succeeded(&progress);
         self.observer.observe(&Event::Transient(Transient::Begun { run: id.clone(), steps: plan.steps.len(), done }));
@@ -159,6 +198,7 @@ impl Engine {
             plan: plan.clone(),
             progress,
             rows: self.store.rows().await?,
+            secrets,
             registry: self.registry.clone(),
             store: self.store.clone(),
             lease: lease.clone(),
@@ -169,15 +209,15 @@ impl Engine {
             stop: control.watch(),
         };
         let (outcome, progress) = executor::run(job).await?;
-        let succeeded = succeeded(&progress);
+        let count = |wanted: fn(&Status) -> bool| plan.steps.iter().filter(|step| wanted(&progress.status(&step.id))).count();
         let doubt = |step: &StepId| progress.doubts.get(step).cloned().unwrap_or_else(|| "it was interrupted".to_owned());
         let in_doubt: Vec<_> = progress.open_steps().map(|step| (step.clone(), doubt(step))).collect();
         Ok(Report {
             run: Some(id),
             outcome,
             steps: plan.steps.len(),
-            succeeded,
-            not_begun: plan.steps.len() - succeeded - progress.failures.len() - in_doubt.len(),
+            succeeded: succeeded(&progress),
+            not_begun: count(|status| matches!(status, Status::Pending | Status::Skipped)),
             failures: progress.failures,
             in_doubt,
             duration: begun.elapsed(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::tools::Target;
-use crate::error::{Error, ErrorKind, Result, Retry};
+use crate::error::{Error, ErrorKind, Failure, Result, Retry};
 use crate::plan::{Action, Step};
 use crate::provider::{AnyKind, Context, Found, Reply};
 use crate::record::Object;
@@ -21,32 +21,31 @@ pub(super) enum Effect {
 }
 
 /// Makes the call; it is the caller's to bound its time.
-pub(super) async fn perform(step: &Step, target: Option<Target>, call: Call, context: Context, inputs: &Value) -> Result<Effect> {
+pub(super) async fn perform(
+    step: &Step,
+    target: Result<Option<Target>>,
+    call: Call,
+    context: Context,
+    inputs: &Value,
+) -> Result<Effect> {
+    let target = match target {
+        Err(error) if has_effect(&step.action) => return undecided(call, error),
+        target => target?,
+    };
     match (&step.action, target) {
         (Action::Create, Some(Target::Kind(kind))) => create(kind.as_ref(), call, context, inputs).await,
-        (Action::Update, Some(Target::Kind(kind))) => {
-            let prior = present(kind.as_ref(), call, prior(step)?).await?;
-            let prior = prior.ok_or_else(|| {
-                Error::new(ErrorKind::NotFound, "the object is gone").with_hint("plan again: it will be made anew")
-            })?;
-            Ok(with_object(kind.update(&context, &prior, inputs).await?))
-        }
-        (Action::Delete, Some(Target::Kind(kind))) => match present(kind.as_ref(), call, prior(step)?).await? {
-            None => Ok(Effect::Done(None)),
-            Some(prior) => Ok(match kind.delete(&context, &prior).await? {
-                Reply::Done(()) => Effect::Done(None),
-                Reply::Wait { after, phase } => Effect::Wait { after, phase },
-            }),
-        },
+        (Action::Update, Some(Target::Kind(kind))) => update(step, kind.as_ref(), call, context, inputs).await,
+        (Action::Delete, Some(Target::Kind(kind))) => delete(step, kind.as_ref(), call, context).await,
         (Action::Refresh, Some(Target::Kind(kind))) => {
             let prior = prior(step)?;
             let read = kind.read(std::slice::from_ref(&prior.id)).await?;
             Ok(Effect::Done(read.into_iter().next().flatten()))
         }
         (Action::ApplyService, Some(Target::Service(service, host))) => {
-            let outputs = match service.check(host.as_ref(), inputs).await? {
-                Condition::InSync(outputs) => outputs,
-                Condition::Differs(_) | Condition::Absent => service.apply(&context, host.as_ref(), inputs).await?,
+            let outputs = match service.check(host.as_ref(), inputs).await {
+                Err(error) => return undecided(call, error),
+                Ok(Condition::InSync(outputs)) => outputs,
+                Ok(Condition::Differs(_) | Condition::Absent) => service.apply(&context, host.as_ref(), inputs).await?,
             };
             Ok(Effect::Done(Some(Object { id: step.resource.to_string(), outputs })))
         }
@@ -67,16 +66,38 @@ pub(super) async fn perform(step: &Step, target: Option<Target>, call: Call, con
 /// After a crash the object is searched for by its token before it is made; one that is found is gone on with.
 async fn create(kind: &dyn AnyKind, call: Call, mut context: Context, inputs: &Value) -> Result<Effect> {
     if call == Call::Recover && context.object.is_none() {
-        match kind.find(&context, inputs).await? {
-            Found::None => {}
-            Found::One(object) => {
+        match kind.find(&context, inputs).await {
+            Err(error) => return undecided(call, error),
+            Ok(Found::None) => {}
+            Ok(Found::One(object)) => {
                 context.identified(&object.id).await?;
                 context.object = Some(object.id);
             }
-            Found::Many(what) => return Ok(Effect::InDoubt(format!("several objects bear the token {}: {what}", context.token))),
+            Ok(Found::Many(what)) => {
+                return Ok(Effect::InDoubt(format!("several objects bear the token {}: {what}", context.token)));
+            }
         }
     }
     Ok(with_object(kind.create(&context, inputs).await?))
+}
+
+async fn update(step: &Step, kind: &dyn AnyKind, call: Call, context: Context, inputs: &Value) -> Result<Effect> {
+    match present(kind, call, prior(step)?).await {
+        Err(error) => undecided(call, error),
+        Ok(Some(prior)) => Ok(with_object(kind.update(&context, &prior, inputs).await?)),
+        Ok(None) => Err(Error::new(ErrorKind::NotFound, "the object is gone").with_hint("plan again: it will be made anew")),
+    }
+}
+
+async fn delete(step: &Step, kind: &dyn AnyKind, call: Call, context: Context) -> Result<Effect> {
+    match present(kind, call, prior(step)?).await {
+        Err(error) => undecided(call, error),
+        Ok(None) => Ok(Effect::Done(None)),
+        Ok(Some(prior)) => Ok(match kind.delete(&context, &prior).await? {
+            Reply::Done(()) => Effect::Done(None),
+            Reply::Wait { after, phase } => Effect::Wait { after, phase },
+        }),
+    }
 }
 
 /// The object to change or delete: as planned, and read again after a crash.
@@ -85,6 +106,20 @@ async fn present(kind: &dyn AnyKind, call: Call, prior: Object) -> Result<Option
         return Ok(Some(prior));
     }
     Ok(kind.read(std::slice::from_ref(&prior.id)).await?.into_iter().next().flatten())
+}
+
+/// What becomes of a call that failed before it could have an effect: when it was to look for the effect of an earlier
+/// one, that may still be there, and the failure is not the step's.
+fn undecided(call: Call, error: Error) -> Result<Effect> {
+    match (call, error.retry()) {
+        (Call::Begin | Call::Continue, _) => Err(error),
+        (Call::Recover, Retry::Never) => Ok(Effect::InDoubt(Failure::from(&error).message)),
+        (Call::Recover, Retry::Later(_) | Retry::Unsure) => Err(error.with_retry(Retry::Unsure)),
+    }
+}
+
+fn has_effect(action: &Action) -> bool {
+    !matches!(action, Action::Read | Action::Refresh | Action::Forget | Action::Rename { .. })
 }
 
 fn prior(step: &Step) -> Result<Object> {

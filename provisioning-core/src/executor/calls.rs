@@ -14,7 +14,7 @@ use super::call::{Effect, perform, unsure};
 use super::ledger::Ledger;
 use super::run::Identified;
 use super::tools::{Target, Tools};
-use crate::error::{Error, ErrorKind, Failure, Result};
+use crate::error::{Error, ErrorKind, Failure, Result, Retry};
 use crate::event::{Event as Shown, Observer, Transient};
 use crate::journal::Status;
 use crate::name::{RunId, StepId, WorkspaceId};
@@ -35,7 +35,7 @@ pub(super) struct Calls {
     observer: Observer,
     identified: mpsc::UnboundedSender<Identified>,
     tasks: JoinSet<Result<Effect>>,
-    step_of: HashMap<task::Id, StepIndex>,
+    step_of: HashMap<task::Id, (StepIndex, Call)>,
     targets: HashMap<StepIndex, Result<Option<Target>>>,
     phases: HashMap<StepIndex, String>,
     objects: HashMap<StepIndex, Option<Object>>,
@@ -105,14 +105,14 @@ impl Calls {
         let context = self.context(index, ledger);
         let (plan, inputs) = (self.plan.clone(), ledger.inputs(index));
         let task = self.tasks.spawn(async move {
-            let (step, target) = (&plan.steps[index], target?);
-            let limit = Duration::from_secs_f64(step.timeout_seconds);
+            let step = &plan.steps[index];
+            let limit = Duration::try_from_secs_f64(step.timeout_seconds).unwrap_or(Duration::MAX);
             match tokio::time::timeout(limit, perform(step, target, call, context, &inputs)).await {
                 Ok(result) => result,
                 Err(_) => Err(unsure(format!("no answer within {limit:?}"))),
             }
         });
-        self.step_of.insert(task.id(), index);
+        self.step_of.insert(task.id(), (index, call));
     }
 
     fn context(&self, index: StepIndex, ledger: &Ledger) -> Context {
@@ -154,7 +154,7 @@ impl Calls {
             Ok((id, result)) => (id, result),
             Err(broken) => (broken.id(), Err(unsure(format!("the provider broke: {broken}")))),
         };
-        let step = self.step_of.remove(&id).expect("every task was noted when it was spawned");
+        let (step, call) = self.step_of.remove(&id).expect("every task was noted when it was spawned");
         let reply = match result {
             Ok(Effect::Done(object)) => {
                 let schema = self.targets.remove(&step).and_then(Result::ok).flatten().map(|target| target.schema());
@@ -166,9 +166,20 @@ impl Calls {
                 Reply::Wait(after)
             }
             Ok(Effect::InDoubt(reason)) => Reply::InDoubt(reason),
-            Err(error) => Reply::Failed(error.retry(), Failure::from(&error)),
+            Err(error) => Reply::Failed(self.retry(step, call, &error, ledger), Failure::from(&error)),
         };
         Event::Replied(step, reply)
+    }
+
+    /// A create that waits has had its effect, known by identity or not: while it is not, no other attempt may begin.
+    fn retry(&self, step: StepIndex, call: Call, error: &Error, ledger: &Ledger) -> Retry {
+        let step = &self.plan.steps[step];
+        let status = ledger.progress.status(&step.id);
+        let unnamed = step.action == Action::Create && status.open().is_some_and(|(_, object)| object.is_none());
+        match error.retry() {
+            Retry::Later(_) if call == Call::Continue && unnamed => Retry::Unsure,
+            retry => retry,
+        }
     }
 
     /// The object of a step that is done, in the form that may be kept.
@@ -181,14 +192,35 @@ impl Calls {
         self.phases.get(&step).map_or("", String::as_str)
     }
 
-    /// Lets what runs come to its end, unrecorded: a resume finds out.
-    pub(super) async fn settle(&mut self) {
-        while self.tasks.join_next().await.is_some() {}
+    /// Lets what runs come to its end, unrecorded: a resume finds out. Gives what became known, for people.
+    pub(super) async fn settle(&mut self) -> Vec<String> {
+        let mut learned = Vec::new();
+        while let Some(finished) = self.tasks.join_next_with_id().await {
+            let Ok((id, result)) = finished else { continue };
+            let step = self.step_of.remove(&id).map_or("a step", |(step, _)| self.plan.steps[step].id.as_str());
+            match result {
+                Ok(Effect::Done(Some(object))) => learned.push(format!("`{step}` left `{}`", object.id)),
+                Ok(Effect::Done(None)) => learned.push(format!("`{step}` was done")),
+                Ok(Effect::Wait { .. } | Effect::InDoubt(_)) => {}
+                Err(error) => learned.push(format!("`{step}`: {error}")),
+            }
+        }
+        learned
     }
 
-    /// Drops what runs.
-    pub(super) async fn drop_all(&mut self) {
-        self.tasks.shutdown().await;
+    /// Drops what runs; gives what had come back by then.
+    pub(super) async fn drop_all(&mut self) -> Vec<Finished> {
+        self.tasks.abort_all();
+        let mut finished = Vec::new();
+        while let Some(ended) = self.tasks.join_next_with_id().await {
+            finished.extend((!matches!(&ended, Err(error) if error.is_cancelled())).then_some(ended));
+        }
+        finished
+    }
+
+    /// Forgets what an earlier attempt waited for.
+    pub(super) fn forget_phase(&mut self, step: StepIndex) {
+        self.phases.remove(&step);
     }
 }
 

@@ -12,7 +12,7 @@ use crate::name::{ResourceName, RunId};
 use crate::plan::{Action, Plan};
 use crate::record::{Fact, Object, Record, StepFact};
 use crate::resource::StateRow;
-use crate::schema::Schema;
+use crate::schema::{Schema, concealed};
 use crate::store::Draft;
 use crate::value::Value;
 
@@ -45,6 +45,11 @@ impl Ledger {
         for step in &plan.steps {
             if let Some(answer) = progress.answers.get(&step.id) {
                 world.set(&step.resource, answer.clone());
+            }
+            if let Action::Rename { from } = &step.action
+                && let Some(row) = rows.get(from).filter(|row| row.object.is_some())
+            {
+                world.set(&step.resource, row.outputs());
             }
         }
         Self { run, plan, progress, world, rows, key, inputs: HashMap::new() }
@@ -89,13 +94,13 @@ impl Ledger {
         let step = &plan.steps[index];
         let inputs = self.inputs.remove(&index).unwrap_or_default();
         let object = object?;
-        if step.action == Action::Refresh {
-            let before = self.rows.get(&step.resource).map(|row| row.inputs.clone()).unwrap_or_default();
-            self.world.set(&step.resource, before.overlaid(&object.outputs));
-        } else {
-            self.world.set(&step.resource, inputs.overlaid(&object.outputs));
-        }
-        let outputs = schema.map_or_else(|| object.outputs.clone(), |schema| schema.persistable(&object.outputs, &self.key));
+        let inputs = match step.action {
+            Action::Refresh => self.rows.get(&step.resource).map(|row| row.inputs.clone()).unwrap_or_default(),
+            _ => inputs,
+        };
+        let outputs = concealed(&object.outputs, &inputs);
+        self.world.set(&step.resource, inputs.overlaid(&outputs));
+        let outputs = schema.map_or_else(|| outputs.clone(), |schema| schema.persistable(&outputs, &self.key));
         Some(Object { outputs, ..object })
     }
 

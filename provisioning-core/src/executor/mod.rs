@@ -27,6 +27,7 @@ use crate::record::Outcome;
 use crate::registry::Registry;
 use crate::resource::StateRow;
 use crate::store::{Lease, Store};
+use crate::value::Value;
 
 /// How far a run has been asked to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -47,6 +48,8 @@ pub(crate) struct Job {
     pub plan: Arc<Plan>,
     pub progress: Progress,
     pub rows: BTreeMap<ResourceName, StateRow>,
+    /// Outputs in the clear of resources of which the rows have digests.
+    pub secrets: BTreeMap<ResourceName, Value>,
     pub registry: Registry,
     pub store: Arc<dyn Store>,
     pub lease: Lease,

@@ -11,7 +11,7 @@ use super::calls::{Calls, Finished};
 use super::ledger::Ledger;
 use super::{Job, Stop};
 use crate::clock::Clock;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event as Shown, Observer, Transient};
 use crate::journal::{Progress, Status};
 use crate::name::StepId;
@@ -64,8 +64,12 @@ impl Run {
         let (sender, identified) = mpsc::unbounded_channel();
         let calls = Calls::new(&job, sender);
         let key = job.store.identity().digest_key;
+        let mut ledger = Ledger::new(job.id, job.plan, job.progress, job.rows, key);
+        for (name, outputs) in job.secrets {
+            ledger.world.set(&name, outputs);
+        }
         Self {
-            ledger: Ledger::new(job.id, job.plan, job.progress, job.rows, key),
+            ledger,
             schedule,
             calls,
             store: job.store,
@@ -84,31 +88,36 @@ impl Run {
     pub(super) async fn drive(mut self) -> Result<(Outcome, Progress)> {
         let outcome = match self.turns().await {
             Ok(outcome) => outcome,
-            Err(error) => {
-                self.identified.close();
-                while self.identified.try_recv().is_ok() {}
-                self.calls.settle().await;
-                return Err(error);
-            }
+            Err(error) => return Err(self.broken(error).await),
         };
         let finished = self.ledger.run_fact(self.clock.now(), Fact::RunFinished { outcome })?;
         self.append(Turn { drafts: vec![finished], ..Turn::default() }).await?;
         Ok((outcome, self.ledger.progress))
     }
 
+    /// The error of a journal that cannot be written, once what runs has come to its end; what happened and could not
+    /// be recorded goes with it. Whoever asks to stop now does not wait for that.
+    async fn broken(&mut self, mut error: Error) -> Error {
+        self.identified.close();
+        while self.identified.try_recv().is_ok() {}
+        for (step, failure) in &self.ledger.progress.failures {
+            error = error.with_context("failed", format!("`{step}`: {}", failure.message));
+        }
+        let learned = tokio::select! {
+            learned = self.calls.settle() => learned,
+            Ok(_) = self.stop.wait_for(|stop| *stop == Stop::Now) => Vec::new(),
+        };
+        self.calls.drop_all().await;
+        learned.into_iter().fold(error, |error, line| error.with_context("unrecorded", line))
+    }
+
     async fn turns(&mut self) -> Result<Outcome> {
         let mut renew_at = Instant::now() + self.lease_length / 3;
-        let mut happenings = vec![Happening::Event(Event::Begin)];
+        // A run that was stopped before it began only looks whether anything is left.
+        let first = if *self.stop.borrow_and_update() == Stop::No { Event::Begin } else { Event::Cancel };
+        let mut happenings = vec![Happening::Event(first)];
         loop {
-            let mut turn = Turn::default();
-            for happening in happenings {
-                self.take(happening, &mut turn)?;
-            }
-            while !turn.drafts.is_empty() {
-                self.append(std::mem::take(&mut turn)).await?;
-                self.take(Happening::Event(Event::Appended), &mut turn)?;
-            }
-            self.take(Happening::Event(Event::Appended), &mut turn)?;
+            self.turn(happenings).await?;
             if let Some(outcome) = self.outcome {
                 return Ok(outcome);
             }
@@ -118,19 +127,49 @@ impl Run {
             }
             happenings = self.wait(renew_at).await;
             if *self.stop.borrow() == Stop::Now {
-                self.calls.drop_all().await;
-                return Ok(Outcome::Cancelled);
+                return self.stop_now(happenings).await;
             }
         }
+    }
+
+    /// Takes in what has happened, and goes on until nothing more follows from it.
+    async fn turn(&mut self, happenings: Vec<Happening>) -> Result<()> {
+        let mut turn = Turn::default();
+        for happening in happenings {
+            self.take(happening, &mut turn)?;
+        }
+        loop {
+            if !turn.drafts.is_empty() {
+                self.append(std::mem::take(&mut turn)).await?;
+            }
+            self.take(Happening::Event(Event::Appended), &mut turn)?;
+            if turn.drafts.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Drops what runs, and records what is known by then.
+    async fn stop_now(&mut self, happenings: Vec<Happening>) -> Result<Outcome> {
+        let mut turn = Turn::default();
+        self.take(Happening::Event(Event::Cancel), &mut turn)?;
+        let finished = self.calls.drop_all().await.into_iter().map(Happening::Finished);
+        for happening in happenings.into_iter().chain(finished) {
+            self.take(happening, &mut turn)?;
+        }
+        if !turn.drafts.is_empty() {
+            self.append(turn).await?;
+        }
+        Ok(self.outcome.unwrap_or(Outcome::Cancelled))
     }
 
     /// Waits until something happens, and gathers everything that has.
     async fn wait(&mut self, renew_at: Instant) -> Vec<Happening> {
         let timer = self.timers.first().map(|(at, _)| self.begun + *at);
         let wake = timer.map_or(renew_at, |timer| timer.min(renew_at));
-        let mut happenings = Vec::new();
+        let (mut happenings, mut finished) = (Vec::new(), Vec::new());
         tokio::select! {
-            finished = self.calls.next() => happenings.push(Happening::Finished(finished)),
+            ended = self.calls.next() => finished.push(Happening::Finished(ended)),
             Some(identified) = self.identified.recv() => happenings.push(Happening::Identified(identified)),
             Ok(()) = self.stop.changed() => {
                 let (run, at) = (self.ledger.run.clone(), self.clock.now());
@@ -139,12 +178,14 @@ impl Run {
             }
             () = sleep_until(wake) => {}
         }
+        while let Some(ended) = self.calls.try_next() {
+            finished.push(Happening::Finished(ended));
+        }
+        // What a call reported it reported before it ended.
         while let Ok(identified) = self.identified.try_recv() {
             happenings.push(Happening::Identified(identified));
         }
-        while let Some(finished) = self.calls.try_next() {
-            happenings.push(Happening::Finished(finished));
-        }
+        happenings.extend(finished);
         let due = self.timers.split_off(&(self.begun.elapsed() + Duration::from_nanos(1), 0));
         let due = std::mem::replace(&mut self.timers, due);
         happenings.extend(due.into_iter().map(|(_, step)| Happening::Event(Event::Timer(step))));
@@ -170,6 +211,7 @@ impl Run {
     fn act(&mut self, action: Action, turn: &mut Turn) -> Result<()> {
         let (step, fact) = match action {
             Action::AppendStarted(step, attempt) => {
+                self.calls.forget_phase(step);
                 (step, StepFact::Started { attempt, inputs: self.calls.prepare(step, &mut self.ledger) })
             }
             Action::AppendSucceeded(step) => (step, StepFact::Succeeded { object: self.calls.take_object(step) }),

@@ -60,7 +60,7 @@ impl World {
         let mut unknown = None;
         let resolved = value.resolve(&mut |reference| {
             let found = self.get(reference)?;
-            if found.any(&|part| matches!(part, Value::Digest(_))) {
+            if found.has_digest() {
                 let message = format!("`${{{reference}}}` is a secret of which only a digest was kept");
                 return Err(
                     Error::invalid(message).with_hint("replace the resource that made it, so that it is known in this run")
@@ -97,6 +97,8 @@ pub(crate) struct Tools {
 }
 
 struct Built {
+    /// What it was built from.
+    settings: Value,
     provider: Arc<dyn Provider>,
     kinds: BTreeMap<Kind, Arc<dyn AnyKind>>,
     lookups: BTreeMap<Kind, Arc<dyn AnyLookup>>,
@@ -147,15 +149,17 @@ impl Tools {
         self.settings.get(alias).ok_or_else(|| Error::invalid(format!("the provider `{alias}` is not declared")))
     }
 
+    /// Built once, and again when what its settings refer to has changed.
     fn built(&mut self, world: &World, alias: &ProviderName) -> Result<&Built> {
-        if !self.built.contains_key(alias) {
-            let declared =
-                self.settings.get(alias).ok_or_else(|| Error::invalid(format!("the provider `{alias}` is not declared")))?;
+        let declared = self.declared(alias)?;
+        let same = |built: &Built| world.resolve(&declared.settings).is_ok_and(|settings| settings == built.settings);
+        let fits = |built: &Built| !declared.settings.has_references() || same(built);
+        if !self.built.get(alias).is_some_and(fits) {
             let settings = world.resolve(&declared.settings).map_err(|error| error.with_context("provider", alias.as_str()))?;
             let provider = self.registry.provider(&declared.kind)?.build(&settings)?;
             let kinds = provider.kinds().into_iter().map(|kind| (kind.schema().kind.clone(), kind)).collect();
             let lookups = provider.lookups().into_iter().map(|lookup| (lookup.schema().kind.clone(), lookup)).collect();
-            self.built.insert(alias.clone(), Built { provider, kinds, lookups });
+            self.built.insert(alias.clone(), Built { settings, provider, kinds, lookups });
         }
         Ok(&self.built[alias])
     }

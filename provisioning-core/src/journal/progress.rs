@@ -15,7 +15,7 @@ pub struct Progress {
     pub steps: BTreeMap<StepId, Status>,
     /// The inputs of the last attempt of each open step.
     pub inputs: BTreeMap<StepId, Value>,
-    /// The answers of the lookups that the run read.
+    /// The answers of the lookups that the run read, over what was asked.
     pub answers: BTreeMap<StepId, Value>,
     /// Why steps failed, in the order in which they did.
     pub failures: Vec<(StepId, Failure)>,
@@ -70,9 +70,9 @@ impl Progress {
                 self.inputs.insert(id.clone(), inputs.clone());
             }
             StepFact::Succeeded { object } => {
-                self.inputs.remove(id);
+                let query = self.inputs.remove(id).unwrap_or_default();
                 if let (Some(object), true) = (object, id.as_str().ends_with("/read")) {
-                    self.answers.insert(id.clone(), object.outputs.clone());
+                    self.answers.insert(id.clone(), query.overlaid(&object.outputs));
                 }
             }
             StepFact::InDoubt { reason } => drop(self.doubts.insert(id.clone(), reason.clone())),

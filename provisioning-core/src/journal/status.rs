@@ -48,6 +48,8 @@ pub enum Status {
     InDoubt {
         /// The attempt.
         attempt: u32,
+        /// The external identity, where it was reported.
+        object: Option<String>,
     },
 }
 
@@ -75,7 +77,9 @@ impl Status {
                 }
                 (Some(_), StepFact::Succeeded { .. }) => Self::Succeeded,
                 (Some((attempt, object)), StepFact::Failed { .. }) => Self::Failed { attempt, object: object.map(str::to_owned) },
-                (Some((attempt, _)), StepFact::InDoubt { .. }) => Self::InDoubt { attempt },
+                (Some((attempt, object)), StepFact::InDoubt { .. }) => {
+                    Self::InDoubt { attempt, object: object.map(str::to_owned) }
+                }
                 _ => return illegal(),
             },
         })
@@ -84,9 +88,9 @@ impl Status {
     /// The attempt and the object of a step that was begun and has not ended: its effect may exist.
     pub fn open(&self) -> Option<(u32, Option<&str>)> {
         match self {
-            Self::Started { attempt } | Self::InDoubt { attempt } => Some((*attempt, None)),
+            Self::Started { attempt } => Some((*attempt, None)),
             Self::Identified { attempt, object } => Some((*attempt, Some(object))),
-            Self::Waiting { attempt, object, .. } => Some((*attempt, object.as_deref())),
+            Self::Waiting { attempt, object, .. } | Self::InDoubt { attempt, object } => Some((*attempt, object.as_deref())),
             Self::Pending | Self::Succeeded | Self::Failed { .. } | Self::Skipped => None,
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::compare::{Compared, Decision};
 use super::order::{backward, forward};
+use super::select::kept_graph;
 use super::{Input, Linked};
 use crate::error::{Error, Result};
 use crate::graph::{Dependency, Graph};
@@ -189,14 +190,16 @@ impl Assembly<'_> {
         if !matches!(self.input.options.command, crate::plan::Command::Apply | crate::plan::Command::Destroy) {
             return;
         }
+        let kept = kept_graph(self.input);
         let renamed: BTreeSet<_> = compared.renames.iter().map(|(from, _)| from).collect();
         for row in self.input.state.values().filter(|row| !row.deposed.is_empty() && !renamed.contains(&row.name)) {
             let undo =
                 compared.decisions.iter().find(|decision| decision.name == row.name).map(|decision| decision.schema.undo.clone());
+            let users = self.users(&row.name, &kept, compared);
             for (index, object) in row.deposed.iter().enumerate() {
                 let id = StepId::of(&row.name, &format!("delete-deposed-{}", index + 1));
                 let step = self.backward_step(row, Action::Delete, Some(object.clone()), &undo.clone().unwrap_or_default());
-                self.steps.insert(id.clone(), Step { id, requires: Vec::new(), after: Vec::new(), ..step });
+                self.steps.insert(id.clone(), Step { id, requires: users.clone(), after: Vec::new(), ..step });
             }
             self.changes.push(ResourceChange {
                 name: row.name.clone(),
@@ -209,6 +212,19 @@ impl Assembly<'_> {
                 origin: None,
             });
         }
+    }
+}
+
+impl Assembly<'_> {
+    /// The steps after which nothing uses an old object of a resource: those that change or remove what depends on it.
+    fn users(&self, name: &ResourceName, kept: &Graph<ResourceName>, compared: &Compared<'_>) -> Vec<StepId> {
+        let dependents: BTreeSet<_> = kept.dependents(name).into_iter().map(|(dependent, _)| dependent.clone()).collect();
+        let decisions = compared.decisions.iter().filter(|decision| dependents.contains(&decision.name));
+        let steps = decisions.flat_map(|decision| {
+            let actions = [forward(decision), backward(decision)];
+            actions.into_iter().flatten().map(|action| StepId::of(&decision.name, action.verb()))
+        });
+        steps.filter(|step| self.steps.contains_key(step)).collect()
     }
 }
 

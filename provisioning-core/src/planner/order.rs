@@ -50,7 +50,8 @@ pub(super) fn spread_create_before_destroy(linked: &Linked, decisions: &mut [Dec
         decisions.iter_mut().map(|decision| (decision.name.clone(), decision)).collect();
     for name in linked.order.iter().rev() {
         let Some(decision) = index.get_mut(name) else { continue };
-        if decision.change == ChangeKind::Replace && first.contains(name) {
+        let tainted = decision.row.is_some_and(|row| row.tainted);
+        if decision.change == ChangeKind::Replace && first.contains(name) && !tainted {
             decision.change = ChangeKind::ReplaceBefore;
         }
         if decision.change == ChangeKind::ReplaceBefore {
@@ -141,6 +142,9 @@ impl<'a> Order<'a> {
     fn backward_edges(&mut self, kept: &Graph<ResourceName>) {
         for decision in self.decisions.values().copied().collect::<Vec<_>>() {
             let Some(gone) = backward_step(decision) else { continue };
+            if decision.row.is_some_and(|row| row.tainted) {
+                continue; // Nothing came to use an object that was never finished.
+            }
             for (name, _) in kept.dependents(&decision.name) {
                 let Some(dependent) = self.decisions.get(name) else { continue };
                 if dependent.change == ChangeKind::Forget && decision.change != ChangeKind::Forget {

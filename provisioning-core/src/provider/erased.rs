@@ -63,13 +63,17 @@ struct Erased<T> {
 
 impl<T> Erased<T> {
     fn spec<S: DeserializeOwned>(&self, value: &Value) -> Result<S> {
-        serde_json::from_value(value.expose()?)
-            .map_err(|error| Error::invalid(format!("the fields of a `{}` do not fit: {error}", self.schema.kind)))
+        serde_json::from_value(value.expose()?).map_err(|error| {
+            // The reader's message shows what it read.
+            let why = if value.has_secret() { "one of them is a secret and not shown".to_owned() } else { error.to_string() };
+            Error::invalid(format!("the fields of a `{}` do not fit: {why}", self.schema.kind))
+        })
     }
 
     fn prior<S: DeserializeOwned>(&self, object: &Object) -> Result<S> {
         let kept = without_digests(&object.outputs).expose()?;
-        serde_json::from_value(kept).map_err(|error| {
+        let blank = || serde_json::from_value(blank(&object.outputs).expose().ok()?).ok();
+        serde_json::from_value(kept).or_else(|error| blank().ok_or(error)).map_err(|error| {
             Error::new(
                 crate::error::ErrorKind::Corrupt,
                 format!("the state of `{}` does not fit a `{}`: {error}", object.id, self.schema.kind),
@@ -100,12 +104,22 @@ impl<T> Erased<T> {
     }
 }
 
-/// Leaves out what is kept as a digest only; a state type has a default for every such field.
+/// Leaves out the fields of which only a digest is kept; a state type has a default for what is sensitive.
 fn without_digests(outputs: &Value) -> Value {
     match outputs {
-        Value::Map(map) => Value::map(
-            map.iter().filter(|(_, value)| !matches!(value, Value::Digest(_))).map(|(name, value)| (name.clone(), value.clone())),
-        ),
+        Value::Map(map) => {
+            Value::map(map.iter().filter(|(_, value)| !value.has_digest()).map(|(name, value)| (name.clone(), value.clone())))
+        }
+        other => other.clone(),
+    }
+}
+
+/// Has an empty text for each digest: any field can be given a secret, also one that the state type must have.
+fn blank(outputs: &Value) -> Value {
+    match outputs {
+        Value::Digest(_) => "".into(),
+        Value::List(items) => Value::list(items.iter().map(blank)),
+        Value::Map(map) => Value::map(map.iter().map(|(name, value)| (name.clone(), blank(value)))),
         other => other.clone(),
     }
 }

@@ -63,7 +63,8 @@ impl Lanes {
         let (mut providers, mut kinds, mut lanes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         let (mut provider_gauges, mut kind_gauges, mut all) = (Vec::new(), Vec::new(), Vec::new());
         let mut lane_of = Vec::with_capacity(plan.steps.len());
-        let gauge = |limit: Option<&usize>| Gauge { used: 0, limit: *limit.unwrap_or(&limits.run) };
+        // A limit of nothing would stand still for ever.
+        let gauge = |limit: Option<&usize>| Gauge { used: 0, limit: (*limit.unwrap_or(&limits.run)).max(1) };
         for step in &plan.steps {
             let provider = step.role.provider().map_or("", |provider| provider.as_str());
             let provider = *providers.entry(provider).or_insert_with(|| {
@@ -79,7 +80,7 @@ impl Lanes {
                 all.len() - 1
             }));
         }
-        let run = Gauge { used: 0, limit: limits.run };
+        let run = gauge(None);
         Self { lane_of, all, run, providers: provider_gauges, kinds: kind_gauges, begun: 0, waiting: 0 }
     }
 

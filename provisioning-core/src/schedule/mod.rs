@@ -20,6 +20,9 @@ use crate::journal::Status;
 use crate::plan::Plan;
 use crate::record::Outcome;
 
+/// The longest wait that a provider can ask for.
+const LONGEST_WAIT: Duration = Duration::from_hours(24);
+
 /// A step, by its place in the plan.
 pub type StepIndex = usize;
 
@@ -128,13 +131,11 @@ impl Schedule {
                 }
             }
         }
-        let (pending, seed) = (Vec::new(), policy.seed);
-        let policy = Policy { seed, ..policy };
         Self {
             nodes,
             lanes,
             policy,
-            pending,
+            pending: Vec::new(),
             running: 0,
             waiting: 0,
             backing_off: 0,
@@ -193,7 +194,7 @@ impl Schedule {
                 self.nodes[step].phase = Phase::Waiting;
                 self.waiting += 1;
                 actions.push(Action::AppendWaiting(step));
-                actions.push(Action::SetTimer(step, now + after));
+                actions.push(Action::SetTimer(step, now + after.min(LONGEST_WAIT)));
             }
             Reply::Failed(retry, failure) => self.failed(now, step, (retry, failure), actions),
             Reply::InDoubt(reason) => self.in_doubt(step, reason, actions),
@@ -206,7 +207,7 @@ impl Schedule {
         let wait = node.backoff(self.policy.seed ^ step as u64);
         match retry {
             Retry::Later(after) if node.tries_left > 1 && !draining => {
-                let wait = after.map_or(wait, |after| after.max(wait));
+                let wait = after.map_or(wait, |after| after.min(LONGEST_WAIT).max(wait));
                 node.tries_left -= 1;
                 node.phase = Phase::BackingOff(Call::Begin);
                 self.backing_off += 1;

@@ -158,6 +158,22 @@ fn a_kind_with_a_limit_leaves_the_other_slots_to_others() {
 }
 
 #[test]
+fn a_limit_of_nothing_lets_one_at_a_time() {
+    check(
+        &["a", "b"],
+        policy(0, OnFailure::Stop),
+        &[Event::Begin, Event::Appended, done(0), Event::Appended, done(1)],
+        "
+        start a 1
+        call a
+        done a, start b 1
+        call b
+        done b, finish completed
+        ",
+    );
+}
+
+#[test]
 fn stop_finishes_what_runs_and_begins_nothing() {
     check(
         &["a", "b", "c < a", "d"],

@@ -110,7 +110,13 @@ impl Checker<'_> {
             | (FieldType::Number, NodeValue::Leaf(Value::Float(_)))
             | (FieldType::Bool, NodeValue::Leaf(Value::Bool(_))) => node.to_value(),
             (_, NodeValue::Leaf(Value::Secret(secret))) => {
-                Value::Secret(Secret::new(self.typed(kind, field, &secret.expose().clone().into(), path)))
+                let before = self.problems.len();
+                let value = self.typed(kind, field, &secret.expose().clone().into(), path);
+                for problem in &mut self.problems[before..] {
+                    // What is wrong with a secret must not show it.
+                    (problem.message, problem.hint) = (format!("expected {kind}, found a secret of another type"), None);
+                }
+                Value::Secret(Secret::new(value))
             }
             (FieldType::Object, NodeValue::Map(_)) => self.object(&field.fields, node, path),
             (FieldType::List(item), NodeValue::List(items)) => {

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use field::{Change, Field, FieldType, Keep, Presence};
+pub use persist::concealed;
 
 use crate::error::{Error, Result};
 use crate::name::Kind;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Field, Keep, Schema};
 use crate::digest::{Digest, DigestKey};
-use crate::value::{Map, Value};
+use crate::value::{Map, Secret, Value};
 
 impl Schema {
     /// The form of an object's fields that may be written to disk: secrets become keyed digests, write-only fields
@@ -22,6 +22,30 @@ impl Schema {
 
     fn changes(&self, name: &str, value: &Value) -> bool {
         value.has_secret() || self.fields.get(name).is_some_and(|field| field.sensitive || field.keep == Keep::Digest)
+    }
+}
+
+/// The outputs of an object, with those parts secret that are secret in its inputs: a provider reports what it was given.
+#[must_use]
+pub fn concealed(outputs: &Value, inputs: &Value) -> Value {
+    let hidden = |value: &Value| match value {
+        Value::Secret(_) => true,
+        Value::Digest(digest) => digest.is_keyed(),
+        _ => false,
+    };
+    match (outputs, inputs) {
+        (Value::Null | Value::Unknown | Value::Digest(_) | Value::Secret(_), _) => outputs.clone(),
+        (_, input) if !input.any(&hidden) => outputs.clone(),
+        (Value::Map(outputs), Value::Map(inputs)) => {
+            let below = |(name, value): (&Arc<str>, &Value)| {
+                (name.clone(), inputs.get(name).map_or_else(|| value.clone(), |input| concealed(value, input)))
+            };
+            Value::map(outputs.iter().map(below))
+        }
+        (Value::List(outputs), Value::List(inputs)) if outputs.len() == inputs.len() => {
+            Value::list(outputs.iter().zip(inputs.iter()).map(|(value, input)| concealed(value, input)))
+        }
+        _ => Value::Secret(Secret::new(outputs.clone())),
     }
 }
 

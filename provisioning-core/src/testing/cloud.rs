@@ -11,10 +11,11 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind, Result, Retry};
-use crate::provider::{AnyKind, AnyLookup, Context, Found, Lookup, Provider, Reply, ResourceKind, erase, erase_lookup};
+use crate::provider::{AnyKind, AnyLookup, Context, Found, Provider, Reply, ResourceKind, erase, erase_lookup};
 use crate::registry::{ProviderFactory, Registry};
 use crate::schema::Schema;
 use crate::testing::flag::{CloudTransport, FlagService};
+use crate::testing::image::ImageLookup;
 use crate::value::Value;
 
 /// What goes wrong with a call.
@@ -31,16 +32,53 @@ pub enum Fault {
 }
 
 /// A cloud in memory; clones are the same cloud.
-#[derive(Debug, Clone, Default)]
-pub struct FakeCloud(Arc<Mutex<Inner>>);
+#[derive(Debug, Clone)]
+pub struct FakeCloud {
+    inner: Arc<Mutex<Inner>>,
+    schemas: Arc<Schemas>,
+}
+
+/// What the cloud offers, read once.
+#[derive(Debug)]
+struct Schemas {
+    settings: Arc<Schema>,
+    thing: Arc<Schema>,
+    image: Arc<Schema>,
+    flag: Arc<Schema>,
+}
+
+impl Default for FakeCloud {
+    fn default() -> Self {
+        let read = |text| Arc::new(Schema::parse(text).expect("the schema is valid"));
+        let settings =
+            "kind = \"fake\"\nsummary = \"A cloud in memory.\"\n[fields.region]\ntype = \"string\"\nsummary = \"Where.\"\n";
+        let schemas = Schemas {
+            settings: read(settings),
+            thing: read(include_str!("thing.toml")),
+            image: read(include_str!("image.toml")),
+            flag: read(include_str!("flag.toml")),
+        };
+        Self { inner: Arc::default(), schemas: Arc::new(schemas) }
+    }
+}
 
 #[derive(Debug, Default)]
 struct Inner {
     objects: BTreeMap<String, Held>,
-    flags: BTreeMap<String, (Value, i64)>,
+    flags: BTreeMap<String, (serde_json::Value, i64)>,
     given: u64,
     calls: Vec<String>,
-    faults: Vec<(String, Fault)>,
+    regions: Vec<String>,
+    faults: Vec<Planned>,
+}
+
+/// A fault that waits for its call.
+#[derive(Debug)]
+struct Planned {
+    call: String,
+    /// How many calls of the same description go well before.
+    spared: usize,
+    fault: Fault,
 }
 
 #[derive(Debug, Clone)]
@@ -87,7 +125,27 @@ impl FakeCloud {
 
     /// Makes the next call of this description (`create web`) go wrong; several faults of one call come one by one.
     pub fn inject(&self, call: &str, fault: Fault) {
-        self.inner().faults.push((call.to_owned(), fault));
+        self.inject_after(0, call, fault);
+    }
+
+    /// The same after so many calls of this description have gone well.
+    pub fn inject_after(&self, spared: usize, call: &str, fault: Fault) {
+        self.inner().faults.push(Planned { call: call.to_owned(), spared, fault });
+    }
+
+    /// How many faults have not come yet.
+    pub fn faults_left(&self) -> usize {
+        self.inner().faults.len()
+    }
+
+    /// What exists: the identity of each thing, and the token that made it.
+    pub fn tokens(&self) -> BTreeMap<String, String> {
+        self.inner().objects.iter().map(|(id, held)| (id.clone(), held.token.clone())).collect()
+    }
+
+    /// The regions that providers were built for, in order; empty for one without.
+    pub fn regions(&self) -> Vec<String> {
+        self.inner().regions.clone()
     }
 
     /// Every call so far, such as `create web`.
@@ -105,10 +163,7 @@ impl FakeCloud {
         let inner = self.inner();
         let size = |thing: &Thing| thing.size.map(|size| format!(" size {size}")).unwrap_or_default();
         let things = inner.objects.values().map(|held| format!("{}{}", held.thing.name, size(&held.thing)));
-        let flags = inner
-            .flags
-            .iter()
-            .map(|(host, (value, _))| format!("flag on {host}: {}", serde_json::to_string(value).unwrap_or_default()));
+        let flags = inner.flags.iter().map(|(host, (value, _))| format!("flag on {host}: {value}"));
         let mut all: Vec<_> = things.chain(flags).collect();
         all.sort();
         all
@@ -127,11 +182,24 @@ impl FakeCloud {
         self.inner().objects.retain(|_, held| held.thing.name != name);
     }
 
-    pub(super) fn flag(&self, host: &str) -> Option<(Value, i64)> {
+    /// Sets the flag on a thing, or takes it away, behind everybody's back.
+    pub fn meddle_flag(&self, host: &str, value: Option<serde_json::Value>) {
+        self.set_flag(host, value);
+    }
+
+    pub(super) fn image_schema(&self) -> Arc<Schema> {
+        self.schemas.image.clone()
+    }
+
+    pub(super) fn flag_schema(&self) -> Arc<Schema> {
+        self.schemas.flag.clone()
+    }
+
+    pub(super) fn flag(&self, host: &str) -> Option<(serde_json::Value, i64)> {
         self.inner().flags.get(host).cloned()
     }
 
-    pub(super) fn set_flag(&self, host: &str, value: Option<Value>) -> i64 {
+    pub(super) fn set_flag(&self, host: &str, value: Option<serde_json::Value>) -> i64 {
         let mut inner = self.inner();
         let raised = inner.flags.get(host).map_or(0, |(_, raised)| *raised) + 1;
         match value {
@@ -146,8 +214,14 @@ impl FakeCloud {
         let fault = {
             let mut inner = self.inner();
             inner.calls.push(call.clone());
-            let next = inner.faults.iter().position(|(at, _)| *at == call);
-            next.map(|next| inner.faults.remove(next).1)
+            let next = inner.faults.iter().position(|planned| planned.call == call);
+            next.and_then(|next| match inner.faults[next].spared.checked_sub(1) {
+                Some(fewer) => {
+                    inner.faults[next].spared = fewer;
+                    None
+                }
+                None => Some(inner.faults.remove(next).fault),
+            })
         };
         match fault {
             None => effect(),
@@ -167,7 +241,7 @@ impl FakeCloud {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -175,20 +249,20 @@ struct CloudFactory(FakeCloud);
 
 impl ProviderFactory for CloudFactory {
     fn settings(&self) -> Arc<Schema> {
-        let schema =
-            "kind = \"fake\"\nsummary = \"A cloud in memory.\"\n[fields.region]\ntype = \"string\"\nsummary = \"Where.\"\n";
-        Arc::new(Schema::parse(schema).expect("the schema is valid"))
+        self.0.schemas.settings.clone()
     }
 
     fn kinds(&self) -> Vec<Arc<Schema>> {
-        vec![Arc::new(ThingKind(self.0.clone()).schema())]
+        vec![self.0.schemas.thing.clone()]
     }
 
     fn lookups(&self) -> Vec<Arc<Schema>> {
-        vec![Arc::new(ImageLookup(self.0.clone()).schema())]
+        vec![self.0.schemas.image.clone()]
     }
 
-    fn build(&self, _: &Value) -> Result<Arc<dyn Provider>> {
+    fn build(&self, settings: &Value) -> Result<Arc<dyn Provider>> {
+        let region = settings.field("region").and_then(Value::as_str).unwrap_or_default();
+        self.0.inner().regions.push(region.to_owned());
         Ok(Arc::new(Cloud(self.0.clone())))
     }
 }
@@ -252,7 +326,7 @@ impl ResourceKind for ThingKind {
     type State = Thing;
 
     fn schema(&self) -> Schema {
-        Schema::parse(include_str!("thing.toml")).expect("the schema is valid")
+        self.0.schemas.thing.as_ref().clone()
     }
 
     async fn read(&self, ids: &[String]) -> Result<Vec<Option<Thing>>> {
@@ -306,33 +380,5 @@ impl ResourceKind for ThingKind {
             Ok(Reply::Done(()))
         };
         self.0.call(format!("delete {}", prior.name), remove).await
-    }
-}
-
-struct ImageLookup(FakeCloud);
-
-/// Which image.
-#[derive(Debug, Deserialize)]
-struct ImageQuery {
-    name: String,
-}
-
-/// The image.
-#[derive(Debug, Serialize)]
-struct Image {
-    id: String,
-}
-
-#[async_trait]
-impl Lookup for ImageLookup {
-    type Query = ImageQuery;
-    type Answer = Image;
-
-    fn schema(&self) -> Schema {
-        Schema::parse(include_str!("image.toml")).expect("the schema is valid")
-    }
-
-    async fn read(&self, query: ImageQuery) -> Result<Image> {
-        self.0.call(format!("look up {}", query.name), || Ok(Image { id: format!("img-{}", query.name) })).await
     }
 }

@@ -19,7 +19,7 @@ pub(super) struct FlagService(pub(super) FakeCloud);
 #[async_trait]
 impl TaskService for FlagService {
     fn schema(&self) -> Arc<Schema> {
-        Arc::new(Schema::parse(include_str!("flag.toml")).expect("the schema is valid"))
+        self.0.flag_schema()
     }
 
     async fn check(&self, host: &dyn Host, inputs: &Value) -> Result<Condition> {
@@ -27,12 +27,8 @@ impl TaskService for FlagService {
         let look = || {
             Ok(match self.0.flag(&name) {
                 None => Condition::Absent,
-                Some((value, raised)) if Some(&value) == inputs.field("value") => {
-                    Condition::InSync(Value::map([("raised", raised.into())]))
-                }
-                Some((value, _)) => {
-                    Condition::Differs(format!("the flag says {}", serde_json::to_string(&value).unwrap_or_default()))
-                }
+                Some((value, raised)) if value == wanted(inputs)? => Condition::InSync(Value::map([("raised", raised.into())])),
+                Some(_) => Condition::Differs("the flag says something else".into()),
             })
         };
         self.0.call(format!("check flag on {name}"), look).await
@@ -40,7 +36,7 @@ impl TaskService for FlagService {
 
     async fn apply(&self, _: &Context, host: &dyn Host, inputs: &Value) -> Result<Value> {
         let name = host.facts().await?.host_name;
-        let raise = || Ok(Value::map([("raised", self.0.set_flag(&name, inputs.field("value").cloned()).into())]));
+        let raise = || Ok(Value::map([("raised", self.0.set_flag(&name, Some(wanted(inputs)?)).into())]));
         self.0.call(format!("raise flag on {name}"), raise).await
     }
 
@@ -52,6 +48,10 @@ impl TaskService for FlagService {
         };
         self.0.call(format!("lower flag on {name}"), lower).await
     }
+}
+
+fn wanted(inputs: &Value) -> Result<serde_json::Value> {
+    inputs.field("value").map_or(Ok(serde_json::Value::Null), Value::expose)
 }
 
 pub(super) struct CloudTransport;

@@ -1,15 +1,23 @@
 //! What engines, providers and task services are tried out with: a conformance suite for provider authors, a fake cloud,
-//! and a clock and identifiers that repeat.
+//! a store that dies, sweeps over a plan, and a clock and identifiers that repeat.
 //!
 //! Public, so that the authors of providers and the users of the engine can test with it.
 
 mod cloud;
 mod conformance;
+mod crash;
 mod flag;
+mod image;
 mod reporter;
 mod seeded;
+mod sweep;
 
 pub use cloud::{FakeCloud, Fault};
 pub use conformance::{Case, Finding, conformance};
+pub use crash::{CrashPoint, CrashingStore, Death, Moment};
 pub use reporter::{RecordingReporter, context};
 pub use seeded::{ManualClock, SeededIds};
+pub use sweep::{Scene, Swept, sweep};
+pub use sweep::{
+    blind_every_step, crash_after_every_record, fail_every_step, hang_at_every_step, panic_at_every_step, repeat_every_step,
+};

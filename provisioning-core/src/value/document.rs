@@ -142,6 +142,11 @@ impl Value {
         self.any(&|part| matches!(part, Self::Unknown))
     }
 
+    /// Whether only a digest was kept of any part of it.
+    pub fn has_digest(&self) -> bool {
+        self.any(&|part| matches!(part, Self::Digest(_)))
+    }
+
     /// Whether any part of it is secret.
     pub fn has_secret(&self) -> bool {
         self.any(&|part| matches!(part, Self::Secret(_)))

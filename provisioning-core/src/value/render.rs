@@ -50,7 +50,7 @@ impl Render {
 
     pub(super) fn resolve(&self, lookup: &mut impl FnMut(&Reference) -> Result<Value>) -> Result<Value> {
         let variables = self.variables.resolve(lookup)?;
-        if variables.has_unknown() {
+        if variables.has_unknown() || variables.has_digest() {
             return Ok(Value::Unknown);
         }
         let environment = environment();

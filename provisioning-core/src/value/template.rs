@@ -173,7 +173,8 @@ impl Template {
             match part {
                 Part::Literal(literal) => text.push_str(literal),
                 Part::Reference(reference) => match lookup(reference)? {
-                    Value::Unknown => unknown = true,
+                    // What only a digest was kept of cannot be put into a text any more.
+                    Value::Unknown | Value::Digest(_) => unknown = true,
                     Value::Secret(hidden) => {
                         secret = true;
                         text.push_str(&scalar(hidden.expose(), reference)?);

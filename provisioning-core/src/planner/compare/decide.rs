@@ -116,7 +116,8 @@ impl<'a> Walk<'a> {
             self.outputs.get(host).and_then(|outputs| outputs.field("connection")).cloned().unwrap_or(Value::Unknown);
         match self.input.seen.conditions.get(&decision.name) {
             None => {
-                if self.reads() && !connection.has_unknown() {
+                // A check with a secret that is known no more would find a difference.
+                if self.reads() && !connection.has_unknown() && !inputs.has_unknown() && !inputs.has_digest() {
                     self.result.needs.push(Need::Condition { name: decision.name.clone(), connection, inputs });
                 }
                 Made { change: None, decision }
@@ -146,7 +147,9 @@ fn decide_object<'a>(decision: Decision<'a>, row: &StateRow, object: &Object, re
             (_, true) => Some("asked for".into()),
             _ => None,
         };
-        return decision.made(replacement(declared), reason);
+        // Nothing was finished on an object that was not: it can go first, and has to where its name is taken by it.
+        let change = if row.tainted { ChangeKind::Replace } else { replacement(declared) };
+        return decision.made(change, reason);
     }
     if !decision.fields.is_empty() {
         let drifted = decision.fields.iter().all(|field| field.cause == Cause::Drifted);

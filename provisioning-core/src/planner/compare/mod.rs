@@ -143,7 +143,16 @@ impl<'a> Walk<'a> {
         let before = self.problems.len();
         let mut fields = Vec::new();
         for (field, value) in declared.inputs.as_map()? {
-            match value.resolve(&mut |reference| self.expected_output(reference)) {
+            let mut digests = false;
+            let resolved = value.resolve(&mut |reference| {
+                let found = self.expected_output(reference)?;
+                digests |= found.has_digest();
+                Ok(found)
+            });
+            match resolved {
+                Ok(found) if digests && found.has_unknown() => {
+                    fields.push((field.clone(), self.as_it_was(declared, field, value).unwrap_or(found)));
+                }
                 Ok(value) => fields.push((field.clone(), value)),
                 Err(error) => {
                     let origin = declared.origins.get(field.as_ref()).or(declared.origin.as_ref()).cloned();
@@ -162,6 +171,18 @@ impl<'a> Walk<'a> {
             self.problems.push(Diagnostic { origin, field: format!("resources.{}.{field}", declared.name), ..problem });
         }
         (self.problems.len() == before).then_some(resolved)
+    }
+
+    /// A text with a secret in it cannot be made again to compare it. It is as it was when it is written as it was, and
+    /// nothing that it refers to was written after it.
+    fn as_it_was(&self, declared: &Declared, field: &str, written: &Value) -> Option<Value> {
+        let row = self.input.state.get(&declared.name)?;
+        let mut older = row.written.field(field) == Some(written);
+        let visited = written.visit_references(&mut |reference| {
+            let root = self.input.state.get(reference.root.as_ref());
+            older &= !self.changed.contains_key(reference.root.as_ref()) && root.is_some_and(|root| root.version < row.version);
+        });
+        (visited.is_ok() && older).then(|| row.inputs.field(field).cloned()).flatten()
     }
 
     fn expected_output(&self, reference: &crate::value::Reference) -> Result<Value> {

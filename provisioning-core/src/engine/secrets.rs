@@ -1,0 +1,69 @@
+//! Secrets for a run that is taken up: its journal has only digests of them, so they are read again where that is possible.
+//!
+//! What cannot be read, or is another secret by now, stays a digest; whoever needs it says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Engine;
+use super::refresh::within;
+use crate::executor::{Target, Tools, World};
+use crate::journal::{Progress, Status};
+use crate::name::ResourceName;
+use crate::plan::Plan;
+use crate::resource::StateRow;
+use crate::schema::{Existence, concealed};
+use crate::value::Value;
+
+type Rows = BTreeMap<ResourceName, StateRow>;
+
+impl Engine {
+    /// The outputs, secrets in the clear, of the resources whose secrets the rest of a run refers to.
+    pub(super) async fn secrets(&self, plan: &Plan, progress: &Progress, rows: &Rows) -> BTreeMap<ResourceName, Value> {
+        let mut tools = Tools::new(self.registry.clone(), plan.providers.clone());
+        let mut world = World::default();
+        for row in rows.values().filter(|row| row.object.is_some()) {
+            world.set(&row.name, row.outputs());
+        }
+        let mut found = BTreeMap::new();
+        for row in wanted(plan, progress, rows).into_iter().filter_map(|name| rows.get(&name)) {
+            if let Some(outputs) = self.reveal(row, &mut tools, &world).await {
+                found.insert(row.name.clone(), outputs);
+            }
+        }
+        found
+    }
+
+    async fn reveal(&self, row: &StateRow, tools: &mut Tools, world: &World) -> Option<Value> {
+        let Ok(Target::Kind(kind)) = tools.target(world, &row.role, &row.kind) else { return None };
+        let schema = kind.schema();
+        if schema.existence == Existence::Stored {
+            return None;
+        }
+        let id = row.object.as_ref()?.id.clone();
+        let read = within(self.settings.timeout_seconds, kind.read(&[id])).await.ok()?.into_iter().next()??;
+        let read = concealed(&read.outputs, &row.inputs);
+        let kept = schema.persistable(&read, &self.store.identity().digest_key);
+        let outputs = row.outputs();
+        let revealed = outputs.as_map()?.iter().map(|(field, value)| {
+            let same = value.has_digest() && kept.field(field) == Some(value);
+            (field.clone(), read.field(field).filter(|_| same).unwrap_or(value).clone())
+        });
+        Some(Value::map(revealed))
+    }
+}
+
+/// The resources of which a step that is not done refers to a digest.
+fn wanted(plan: &Plan, progress: &Progress, rows: &Rows) -> BTreeSet<ResourceName> {
+    let mut names = BTreeSet::new();
+    for step in plan.steps.iter().filter(|step| progress.status(&step.id) != Status::Succeeded) {
+        // A reference that does not parse was refused when the plan was made.
+        let _ = step.inputs.visit_references(&mut |reference| {
+            if let Some(row) = rows.get(reference.root.as_ref())
+                && reference.follow(&row.outputs()).is_ok_and(|value| value.has_digest())
+            {
+                names.insert(row.name.clone());
+            }
+        });
+    }
+    names
+}

@@ -1,0 +1,190 @@
+//! Sweeps: one plan, disturbed at every point there is, has to lead to the same world as the undisturbed one.
+//!
+//! Each case has its own fake cloud and its own store in memory. A sweep runs best on a current-thread runtime with a
+//! paused clock: then it is the same every time and its waits cost nothing. How two worlds are compared is in `world`.
+
+mod case;
+mod world;
+
+use std::collections::BTreeMap;
+
+use case::{Case, Expect};
+
+use super::Fault;
+use super::crash::{CrashPoint, Death, Moment};
+use crate::config::Settings;
+use crate::error::{Result, Retry};
+use crate::plan::Command;
+use crate::resource::Desired;
+
+/// What is swept: a plan, from a world that was reached undisturbed.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    /// What is applied first, undisturbed.
+    pub before: Desired,
+    /// What the plan under test is made for.
+    pub desired: Desired,
+    /// What the plan under test is to do.
+    pub command: Command,
+    /// The settings of every engine.
+    pub settings: Settings,
+}
+
+impl Scene {
+    /// The first apply of what is desired, in an empty world.
+    pub fn new(desired: Desired) -> Self {
+        Self { before: Desired::default(), desired, command: Command::Apply, settings: Settings::shipped() }
+    }
+
+    /// The same from a world in which something else was applied.
+    #[must_use]
+    pub fn after(mut self, before: Desired) -> Self {
+        self.before = before;
+        self
+    }
+}
+
+/// What a sweep came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// How many cases it tried.
+    pub cases: usize,
+    /// What was not as promised, each with its case; empty when all is well.
+    pub findings: Vec<String>,
+}
+
+impl Swept {
+    fn add(&mut self, other: Self) {
+        self.cases += other.cases;
+        self.findings.extend(other.findings);
+    }
+
+    fn note(&mut self, case: &str, problems: Vec<String>) {
+        self.cases += 1;
+        self.findings.extend(problems.into_iter().map(|problem| format!("{case}: {problem}")));
+    }
+}
+
+/// Every sweep there is.
+///
+/// # Errors
+/// Those of the undisturbed run; what goes wrong in a disturbed one is a finding.
+pub async fn sweep(scene: &Scene) -> Result<Swept> {
+    let mut swept = fail_every_step(scene).await?;
+    swept.add(repeat_every_step(scene).await?);
+    swept.add(panic_at_every_step(scene).await?);
+    swept.add(hang_at_every_step(scene).await?);
+    swept.add(blind_every_step(scene).await?);
+    swept.add(crash_after_every_record(scene).await?);
+    Ok(swept)
+}
+
+/// Refuses every call once: the run fails, and both a resume and a new plan lead to the world as wanted.
+///
+/// # Errors
+/// Those of the undisturbed run.
+pub async fn fail_every_step(scene: &Scene) -> Result<Swept> {
+    let mut swept = disturb(scene, &[Fault::Refuse(Retry::Never)], Expect::Failure).await?;
+    swept.add(disturb(scene, &[Fault::Refuse(Retry::Never)], Expect::FailureAndNewPlan).await?);
+    swept.add(disturb(scene, &[Fault::Refuse(Retry::Later(None))], Expect::Success).await?);
+    Ok(swept)
+}
+
+/// Loses the reply of every call once, after its effect: the run finds the effect and makes nothing twice.
+///
+/// # Errors
+/// Those of the undisturbed run.
+pub async fn repeat_every_step(scene: &Scene) -> Result<Swept> {
+    disturb(scene, &[Fault::LoseReply], Expect::Success).await
+}
+
+/// Lets the provider panic at every call once, after its effect.
+///
+/// # Errors
+/// Those of the undisturbed run.
+pub async fn panic_at_every_step(scene: &Scene) -> Result<Swept> {
+    disturb(scene, &[Fault::Panic], Expect::Success).await
+}
+
+/// Lets every call hang once, until the step's timeout; without a paused clock the timeouts should be short.
+///
+/// # Errors
+/// Those of the undisturbed run.
+pub async fn hang_at_every_step(scene: &Scene) -> Result<Swept> {
+    disturb(scene, &[Fault::Hang], Expect::Success).await
+}
+
+/// Loses the reply of every call once, and refuses to answer the search for its effect: for a while, which the run
+/// outlasts, and for good, which leaves the step in doubt until a resume can look.
+///
+/// # Errors
+/// Those of the undisturbed run.
+pub async fn blind_every_step(scene: &Scene) -> Result<Swept> {
+    let mut swept = disturb(scene, &[Fault::LoseReply, Fault::Refuse(Retry::Later(None))], Expect::Success).await?;
+    swept.add(disturb(scene, &[Fault::LoseReply, Fault::Refuse(Retry::Never)], Expect::Doubt).await?);
+    Ok(swept)
+}
+
+/// Lets the store die at every append, before and after it is durable, with an error and in silence, and resumes with
+/// another engine; then lets engine after engine die until the run is through.
+///
+/// # Errors
+/// Those of the undisturbed run.
+pub async fn crash_after_every_record(scene: &Scene) -> Result<Swept> {
+    let (wanted, _, appends) = undisturbed(scene).await?;
+    let mut swept = Swept::default();
+    for moment in [Moment::BeforeWrite, Moment::AfterWrite] {
+        for death in [Death::Error, Death::Silence] {
+            for spared in 0..appends {
+                let point = CrashPoint { spared, moment, death };
+                let case = Case::set(scene).await?;
+                swept.note(&format!("{point:?}"), case.crash(&point, &wanted).await);
+            }
+            // A life appends that it resumed, one turn more, and dies in the next.
+            let point = CrashPoint { spared: 2, moment, death };
+            let case = Case::set(scene).await?;
+            swept.note(&format!("again and again {point:?}"), case.crash_again_and_again(&point, appends, &wanted).await);
+        }
+    }
+    Ok(swept)
+}
+
+/// The world that the undisturbed run leads to, the calls it makes and the appends it takes.
+async fn undisturbed(scene: &Scene) -> Result<(Vec<String>, Vec<String>, usize)> {
+    let case = Case::set(scene).await?;
+    let appends = case.run_undisturbed().await?;
+    let calls = case.cloud.calls();
+    Ok((case.world().await?, calls, appends))
+}
+
+/// Disturbs every call of a run once; a second fault hits the search for the first one's effect.
+async fn disturb(scene: &Scene, faults: &[Fault], expect: Expect) -> Result<Swept> {
+    let (wanted, calls, _) = undisturbed(scene).await?;
+    let (mut swept, mut seen) = (Swept::default(), BTreeMap::new());
+    for call in calls {
+        let spared = seen.entry(call.clone()).and_modify(|count| *count += 1).or_insert(0_usize);
+        let search = if faults.len() > 1 { search(&call) } else { None };
+        if faults.len() > 1 && search.is_none() {
+            continue;
+        }
+        let case = Case::set(scene).await?;
+        case.cloud.inject_after(*spared, &call, faults[0]);
+        if let Some((search, spared)) = search {
+            case.cloud.inject_after(spared, &search, faults[1]);
+        }
+        let what = format!("{faults:?} at `{call}` ({})", *spared + 1);
+        swept.note(&what, case.disturbed(expect, &wanted).await);
+    }
+    Ok(swept)
+}
+
+/// The call that looks whether another one had its effect, and how many like it come before.
+fn search(call: &str) -> Option<(String, usize)> {
+    let (verb, what) = call.split_once(' ')?;
+    match verb {
+        "create" => Some((format!("find {what}"), 0)),
+        "update" | "delete" => Some(("read 1".to_owned(), 0)),
+        "raise" => Some((format!("check {what}"), 1)),
+        _ => None,
+    }
+}

@@ -1,0 +1,10 @@
+//! The engine from outside: real engines on a fake cloud, with stores in memory and on disk.
+
+mod applying;
+mod failing;
+mod fixture;
+mod holding;
+mod keeping;
+mod queued;
+mod stopping;
+mod sweeps;

@@ -1,0 +1,99 @@
+//! How a run is stopped: gently, at once, before it began; and taken up again.
+
+use provisioning_core::engine::Control;
+use provisioning_core::error::Retry;
+use provisioning_core::record::Outcome;
+use provisioning_core::testing::Fault;
+use serde_json::json;
+
+use crate::fixture::{Lab, until};
+
+#[tokio::test]
+async fn cancelling_once_finishes_what_runs_and_begins_nothing() {
+    for lab in Lab::both() {
+        let control = Control::new();
+        let plan = lab.plan(&json!({ "resources": { "a": { "polls": 3 }, "b": { "from": "${a.id}" } } })).await;
+        let (engine, handle) = (lab.engine.clone(), control.clone());
+        let run = tokio::spawn(async move { engine.apply(&plan, &handle).await });
+        until(|| lab.cloud.calls().contains(&"poll a".to_owned())).await;
+        control.cancel();
+        let report = run.await.expect("no panic").expect("a report");
+        assert_eq!((report.outcome, report.succeeded, report.not_begun), (Outcome::Cancelled, 1, 1));
+        assert_eq!(lab.cloud.contents(), ["a"]);
+        assert_eq!(lab.resume().await.outcome, Outcome::Completed);
+        assert_eq!(lab.cloud.contents(), ["a", "b"]);
+    }
+}
+
+#[tokio::test]
+async fn cancelling_twice_drops_what_runs_and_a_resume_finds_out() {
+    for lab in Lab::both() {
+        let control = Control::new();
+        let plan = lab.plan(&json!({ "resources": { "a": {}, "b": {}, "c": {} } })).await;
+        lab.cloud.inject("create a", Fault::Hang);
+        lab.cloud.inject("create b", Fault::LoseReply);
+        let (engine, handle) = (lab.engine.clone(), control.clone());
+        let run = tokio::spawn(async move { engine.apply(&plan, &handle).await });
+        until(|| lab.cloud.calls().len() >= 3).await;
+        control.cancel();
+        control.cancel();
+        let report = run.await.expect("no panic").expect("a report");
+        assert_eq!(report.outcome, Outcome::Cancelled);
+        assert!(report.in_doubt.len() >= 2, "{report:?}");
+        lab.cloud.clear_calls();
+        let resumed = lab.resume().await;
+        assert_eq!((resumed.outcome, resumed.in_doubt.len()), (Outcome::Completed, 0));
+        let calls = lab.cloud.calls();
+        assert!(calls.contains(&"find a".to_owned()) && calls.contains(&"create a".to_owned()), "{calls:?}");
+        assert!(calls.contains(&"find b".to_owned()) && !calls.contains(&"create b".to_owned()), "{calls:?}");
+        assert_eq!(lab.cloud.contents(), ["a", "b", "c"]);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_cancelled_before_it_begins_calls_nobody() {
+    let lab = Lab::memory();
+    let plan = lab.plan(&json!({ "resources": { "a": {} } })).await;
+    for times in [1, 2] {
+        let control = Control::new();
+        (0..times).for_each(|_| control.cancel());
+        let report = lab.engine.apply(&plan, &control).await.expect("a report");
+        assert_eq!((report.outcome, report.not_begun), (Outcome::Cancelled, 1));
+        assert_eq!(lab.cloud.contents(), [""; 0]);
+    }
+    assert_eq!(lab.resume().await.outcome, Outcome::Completed);
+}
+
+#[tokio::test]
+async fn a_resume_that_is_cancelled_before_it_begins_leaves_what_is_open_open() {
+    let lab = Lab::memory();
+    let plan = lab.plan(&json!({ "resources": { "a": {}, "b": { "from": "${a.id}" } } })).await;
+    lab.cloud.inject("create a", Fault::Hang);
+    let control = Control::new();
+    let (engine, handle) = (lab.engine.clone(), control.clone());
+    let run = tokio::spawn(async move { engine.apply(&plan, &handle).await });
+    until(|| !lab.cloud.calls().is_empty()).await;
+    control.cancel();
+    control.cancel();
+    run.await.expect("no panic").expect("a report");
+    lab.cloud.clear_calls();
+    let report = lab.engine.resume(None, &control).await.expect("a report");
+    assert_eq!((report.outcome, report.in_doubt.len(), report.not_begun), (Outcome::Cancelled, 1, 1));
+    assert_eq!(lab.cloud.calls(), [""; 0]);
+    assert_eq!(lab.resume().await.outcome, Outcome::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelling_during_a_wait_for_another_attempt_ends_the_run() {
+    let lab = Lab::memory();
+    let plan = lab.plan(&json!({ "resources": { "a": {} } })).await;
+    lab.cloud.inject("create a", Fault::Refuse(Retry::Later(Some(std::time::Duration::from_hours(1)))));
+    let control = Control::new();
+    let (engine, handle) = (lab.engine.clone(), control.clone());
+    let run = tokio::spawn(async move { engine.apply(&plan, &handle).await });
+    tokio::time::sleep(std::time::Duration::from_mins(1)).await;
+    control.cancel();
+    let report = run.await.expect("no panic").expect("a report");
+    assert_eq!((report.outcome, report.failures.len()), (Outcome::Cancelled, 0));
+    assert_eq!(lab.resume().await.outcome, Outcome::Completed);
+}
