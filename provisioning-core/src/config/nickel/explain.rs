@@ -77,9 +77,11 @@ impl Label {
     }
 }
 
-fn diagnostic(message: &str, labels: &[Label], notes: &[String]) -> Diagnostic {
-    // The folders that an import was looked for in say nothing: it is always the one of the importing file.
-    let lines = message.lines().map(|line| line.split(" (looked in [").next().unwrap_or(line).trim());
+fn diagnostic<'a>(message: &'a str, labels: &[Label], notes: &[String]) -> Diagnostic {
+    // Neither the folders that an import was looked for in say anything, always the one of the importing file, nor the
+    // path of the file, which is in the place.
+    let plain = |line: &'a str, noise: &str| line.split(noise).next().unwrap_or(line);
+    let lines = message.lines().map(|line| plain(plain(line, " (looked in ["), " when parsing /").trim());
     let lines: Vec<_> = lines.filter(|line| !line.is_empty()).collect();
     let mut text = lower_first(&lines.join(": ")).replace("non mergeable terms", "two values for one field do not agree");
     let mut details: Vec<_> = labels.iter().filter_map(|label| label.detail(message)).collect();
