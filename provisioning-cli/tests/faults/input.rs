@@ -102,8 +102,8 @@ const CASES: &[Case] = &[
         files: &[("main.json", "{\n  \"providers\": { \"lab\": { \"type\": \"local\" } },\n  \"resources\": {\n    \"a\": { \"kind\": \"value\", \"input\": \"${b.id}\" },\n    \"b\": { \"kind\": \"value\", \"input\": \"${c.id}\" },\n    \"c\": { \"kind\": \"value\", \"input\": \"${a.id}\" }\n  }\n}\n")],
         code: 65,
         says: r#"error: 1 problem in the input
-  main.json:5:5: these resources depend on one another in a circle: `b` needs `c` needs `a` needs `b`
-    5 |     "b": { "kind": "value", "input": "${c.id}" },
+  main.json:4:5: these resources depend on one another in a circle: `a` needs `b` needs `c` needs `a`
+    4 |     "a": { "kind": "value", "input": "${b.id}" },
       |     ^
     hint: take one of the references or `depends_on` away
 "#,
