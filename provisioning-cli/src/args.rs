@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
 use provisioning_core::config::OnFailure;
 use provisioning_core::engine::{PlanOptions, Refresh};
-use provisioning_core::name::RunId;
+use provisioning_core::name::{RunId, StepId};
 use provisioning_core::plan::Command;
 
 use crate::console::Format;
@@ -102,6 +102,15 @@ pub(crate) enum Verb {
         run: Option<RunId>,
         #[command(flatten)]
         pace: Pace,
+    },
+    /// Give up on a step of which nobody can tell whether it had its effect
+    Abandon {
+        /// The step, as `status` names it
+        #[arg(value_parser = StepId::parse)]
+        step: StepId,
+        /// Why, for the journal: say what was found
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
     },
     /// Print the graph of the declarations in the DOT language
     Graph {

@@ -71,7 +71,7 @@ fn open(path: &Path, missing: Missing) -> Result<Arc<dyn Store>> {
         Missing::Empty => Opening::Existing,
     };
     match SqliteStore::open(path, opening) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(empty()),
+        Err(error) if matches!(missing, Missing::Empty) && error.kind() == ErrorKind::NotFound => Ok(empty()),
         opened => Ok(Arc::new(opened?)),
     }
 }

@@ -129,6 +129,13 @@ impl StepId {
     }
 }
 
+impl StepId {
+    /// The verb: what is done to the resource.
+    pub fn verb(&self) -> &str {
+        self.0.split_once('/').map_or("", |(_, verb)| verb)
+    }
+}
+
 impl RunId {
     /// The name of a run that starts at an instant; the random bits tell runs of one second apart.
     pub fn new(start: Timestamp, bits: u64) -> Self {

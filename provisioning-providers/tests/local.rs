@@ -123,7 +123,7 @@ async fn a_file_of_somebody_else_is_refused_and_untouched() {
         let error = world.create("file", &[("path", name), ("content", "ours")]).await.expect_err("refused");
         let message = format!("`{}` exists already and was not made by this resource", world.path(name).display());
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::Conflict, message));
-        assert_eq!(error.hint(), Some("remove it, adopt it, or choose another path"));
+        assert_eq!(error.hint(), Some("remove it or choose another path"));
         let found = world.find("file", &[("path", name), ("content", "theirs")]).await;
         assert_eq!(found, Found::None, "{name} is not adopted");
     }

@@ -101,7 +101,7 @@ async fn an_engine_that_lost_its_lease_appends_nothing() {
         let engine = lab.engine.clone();
         let run = tokio::spawn(async move { engine.apply(&plan, &Control::new()).await });
         until(|| lab.cloud.calls().contains(&"poll a".to_owned())).await;
-        let other = Holder { host: "elsewhere".into(), boot: "b".into(), pid: 1, started: 1 };
+        let other = Holder { host: "elsewhere".into(), boot: "b".into(), pid: 1, namespace: String::new(), started: 1 };
         let later = Timestamp::from_millis(4_000_000_000_000);
         let lease = lab.store.acquire(&other, later, Duration::from_mins(1)).await.expect("expired by then");
         let before = lab.entries().await.len();

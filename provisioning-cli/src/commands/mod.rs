@@ -12,6 +12,7 @@ use std::path::Path;
 use clap::CommandFactory;
 use provisioning_core::error::Error;
 use provisioning_core::event::Observer;
+use provisioning_core::name::StepId;
 use provisioning_core::plan::Command;
 
 use crate::args::{Arguments, Pace, Replace, Scope, Verb};
@@ -38,6 +39,7 @@ pub(crate) async fn run(arguments: Arguments, console: Console) -> Result<u8, Pr
             run::without_asking(console, directory, &Pace::default(), options).await
         }
         Verb::Resume { run, pace } => run::resume(console, directory, run, pace).await,
+        Verb::Abandon { step, reason } => abandon(console, directory, &step, &reason).await,
         Verb::Show { name } => state::show(console, directory, name.as_deref()).await,
         Verb::Output { name, reveal } => state::output(console, directory, name.as_deref(), reveal).await,
         Verb::Status => history::status(console, directory).await,
@@ -65,6 +67,13 @@ fn validate(console: Console, directory: &Path) -> Result<u8, Problem> {
         let parts: Vec<_> = numbers.iter().zip(nouns).map(|(number, noun)| count(*number, noun)).collect();
         format!("Valid: {}.", parts.join(", "))
     })?;
+    Ok(DONE)
+}
+
+async fn abandon(console: Console, directory: &Path, step: &StepId, reason: &str) -> Result<u8, Problem> {
+    look(directory)?.engine.abandon(step, reason).await?;
+    let next = "It counts as failed now: `provisioning resume` tries it again, `provisioning plan` starts anew.";
+    console.show(&serde_json::json!({ "abandoned": step }), || format!("Gave up on {step}. {next}"))?;
     Ok(DONE)
 }
 

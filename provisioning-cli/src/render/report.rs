@@ -37,7 +37,8 @@ pub(crate) fn failures(report: &Report, plan: Option<&Plan>) -> String {
             continue;
         }
         writeln!(text, "{}", headline(&format!("{} is in doubt: {reason}", paint(BOLD, step)))).expect(INFALLIBLE);
-        text.push_str(&advice("  ", "nobody can tell whether it had its effect: look before going on"));
+        let settle = format!("nobody can tell whether it had its effect: look, then `resume`, or `abandon {step} --reason TEXT`");
+        text.push_str(&advice("  ", &settle));
     }
     text
 }
@@ -72,7 +73,9 @@ fn summary(report: &Report, plan: Option<&Plan>) -> String {
     match report.outcome {
         Outcome::Completed => format!("{} {} in {time}. Run {run}.\n", paint(GREEN, "Done:"), achieved(report, plan)),
         Outcome::Failed => {
-            let next = format!("remove the cause, then `provisioning resume` goes on with the same plan (run {run})");
+            let next = format!(
+                "remove the cause, then `provisioning resume` goes on with the same plan (run {run}); after a change of the declarations, `provisioning apply`"
+            );
             format!("{} {}\n{} {next}.\n", paint(RED, format!("Failed after {time}:")), standing(report), paint(CYAN, "Next:"))
         }
         Outcome::Cancelled => {
@@ -191,7 +194,8 @@ mod tests {
             Report { failures: vec![(StepId::parse("web/create").expect("a step"), failure)], ..report(Outcome::Failed) };
         assert_eq!(plain(&failures(&failed, None)), "error: web/create: the quota is reached\n  hint: raise it\n");
         let expect = "Failed after 3.1s: 5 of 12 steps done, 1 failed, 6 not begun.\nNext: remove the cause, then `provisioning \
-                      resume` goes on with the same plan (run 20261122-051522-3fa9).\n";
+                      resume` goes on with the same plan (run 20261122-051522-3fa9); after a change of the declarations, \
+                      `provisioning apply`.\n";
         assert_eq!(plain(&summary(&failed, None)), expect);
     }
 

@@ -165,6 +165,20 @@ fn a_second_interrupt_stops_at_once_and_a_resume_finds_out() {
 }
 
 #[test]
+fn a_step_in_doubt_can_be_given_up_on() {
+    let workspace = with_command("test -e done", "read line < never", "timeout_seconds = 0.3\nretry.attempts = 1");
+    assert!(Command::new("mkfifo").arg("never").current_dir(workspace.path()).status().expect("mkfifo runs").success());
+    workspace.expect(&["apply", "--yes"], 80);
+    workspace.expect(&["plan"], 67);
+    workspace.expect(&["abandon", "job@machine/none", "--reason", "no such step"], 66);
+    workspace.expect(&["abandon", "job@machine/apply", "--reason", "it was not begun"], 0);
+    workspace.expect(&["plan"], 0);
+    let status = workspace.expect(&["status"], 0);
+    assert!(status.contains("given up by hand: it was not begun"), "{status}");
+    workspace.expect(&["verify"], 0);
+}
+
+#[test]
 fn a_command_that_fails_is_told_beside_its_resource_with_its_last_words() {
     let workspace = with_command("test -e done", "for word in one two three four; do echo $word >&2; done; exit 7", "");
     let output = workspace.run(&["apply", "--yes"]);
@@ -175,7 +189,9 @@ fn a_command_that_fails_is_told_beside_its_resource_with_its_last_words() {
     assert!(told.ends_with(expect), "{told}");
     let text = String::from_utf8(output.stdout).expect("text");
     let run = last_run(&workspace);
-    let next = format!("Next: remove the cause, then `provisioning resume` goes on with the same plan (run {run}).\n");
+    let next = format!(
+        "Next: remove the cause, then `provisioning resume` goes on with the same plan (run {run}); after a change of the declarations, `provisioning apply`.\n"
+    );
     assert!(text.contains(": 1 of 3 steps done, 1 failed, 1 not begun.\n") && text.ends_with(&next), "{text}");
     let json = workspace.run(&["resume", "--json"]);
     let report: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
@@ -203,7 +219,7 @@ fn a_command_that_takes_too_long_is_in_doubt_until_somebody_looked() {
     assert_eq!(output.status.code(), Some(80));
     let told = said(&workspace, &output);
     let expect = "\nerror: job@machine/apply is in doubt: no answer within 300ms\n  \
-                  hint: nobody can tell whether it had its effect: look before going on\n";
+                  hint: nobody can tell whether it had its effect: look, then `resume`, or `abandon job@machine/apply --reason TEXT`\n";
     assert!(told.ends_with(expect), "{told}");
     let status = workspace.expect(&["status"], 0);
     assert!(status.contains("  job@machine/apply  in doubt    no answer within 300ms\n"), "{status}");

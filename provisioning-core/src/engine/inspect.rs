@@ -14,10 +14,7 @@ use crate::value::Value;
 impl Engine {
     pub(super) async fn output_values(&self) -> Result<BTreeMap<String, OutputValue>> {
         let Some((plan, answers)) = self.last_applied().await? else { return Ok(BTreeMap::new()) };
-        let mut world = World::default();
-        for row in self.store.rows().await?.values().filter(|row| row.object.is_some()) {
-            world.set(&row.name, row.outputs());
-        }
+        let mut world = World::of(&self.store.rows().await?);
         for (name, answer) in &answers {
             world.set(name, answer.clone());
         }

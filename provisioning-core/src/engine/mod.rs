@@ -86,6 +86,7 @@ impl Engine {
                 now: self.clock.now(),
             };
             let Planned { mut plan, needs } = planner::plan(&input)?;
+            tracing::debug!(rows = rows.len(), steps = plan.steps.len(), needs = needs.len(), "planned");
             if needs.is_empty() {
                 plan.changed_outputs = self.changed_outputs(&plan).await?;
                 return Ok(plan);

@@ -35,10 +35,7 @@ pub(super) struct Eyes {
 
 impl Eyes {
     pub(super) fn new(engine: &Engine, desired: &Desired, rows: &BTreeMap<ResourceName, StateRow>) -> Self {
-        let mut world = World::default();
-        for row in rows.values().filter(|row| row.object.is_some()) {
-            world.set(&row.name, row.outputs());
-        }
+        let world = World::of(rows);
         Self { tools: Tools::new(engine.registry.clone(), desired.providers.clone()), world }
     }
 
@@ -108,7 +105,8 @@ impl Eyes {
                     let answer = answer.map_err(|error| error.with_context("lookup", name.as_str()))?;
                     let answer = query.overlaid(&answer);
                     self.world.set(&name, answer.clone());
-                    seen.answers.insert(name, answer);
+                    let kept = lookup.schema().persistable(&answer, &engine.store.identity().digest_key);
+                    seen.answers.insert(name, kept);
                 }
                 Need::Condition { name, connection, inputs } => {
                     let (host, service) = (self.tools.host(&connection)?, self.tools.service(&desired.resources[&name].kind)?);

@@ -191,6 +191,7 @@ impl Engine {
         let Taken { id, plan, progress, secrets } = taken;
         let begun = Instant::now();
         let done = succeeded(&progress);
+        tracing::info!(run = %id, steps = plan.steps.len(), done, "running");
         self.observer.observe(&Event::Transient(Transient::Begun { run: id.clone(), steps: plan.steps.len(), done }));
         let job = Job {
             id: id.clone(),

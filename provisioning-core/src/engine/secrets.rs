@@ -20,10 +20,7 @@ impl Engine {
     /// The outputs, secrets in the clear, of the resources whose secrets the rest of a run refers to.
     pub(super) async fn secrets(&self, plan: &Plan, progress: &Progress, rows: &Rows) -> BTreeMap<ResourceName, Value> {
         let mut tools = Tools::new(self.registry.clone(), plan.providers.clone());
-        let mut world = World::default();
-        for row in rows.values().filter(|row| row.object.is_some()) {
-            world.set(&row.name, row.outputs());
-        }
+        let world = World::of(rows);
         let mut found = BTreeMap::new();
         for row in wanted(plan, progress, rows).into_iter().filter_map(|name| rows.get(&name)) {
             if let Some(outputs) = self.reveal(row, &mut tools, &world).await {

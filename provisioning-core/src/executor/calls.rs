@@ -12,7 +12,6 @@ use tokio::task::{self, JoinError, JoinSet};
 use super::Job;
 use super::call::{Effect, perform, unsure};
 use super::ledger::Ledger;
-use super::run::Identified;
 use super::tools::{Target, Tools};
 use crate::error::{Error, ErrorKind, Failure, Result, Retry};
 use crate::event::{Event as Shown, Observer, Transient};
@@ -23,6 +22,13 @@ use crate::provider::{Context, Reporter, Token};
 use crate::record::Object;
 use crate::schedule::{Call, Event, Reply, StepIndex};
 use crate::value::Value;
+
+/// An external identity that a running call reports, and whom to tell when it is durable.
+pub(super) struct Identified {
+    pub step: StepIndex,
+    pub object: String,
+    pub durable: oneshot::Sender<()>,
+}
 
 /// A call that came back, or a task that broke.
 pub(super) type Finished = Result<(task::Id, Result<Effect>), JoinError>;
@@ -104,6 +110,7 @@ impl Calls {
         };
         let context = self.context(index, ledger);
         let (plan, inputs) = (self.plan.clone(), ledger.inputs(index));
+        tracing::debug!(step = %self.plan.steps[index].id, ?call, "calling");
         let task = self.tasks.spawn(async move {
             let step = &plan.steps[index];
             let limit = Duration::try_from_secs_f64(step.timeout_seconds).unwrap_or(Duration::MAX);
@@ -152,7 +159,8 @@ impl Calls {
     pub(super) fn reply(&mut self, finished: Finished, ledger: &mut Ledger) -> Event {
         let (id, result) = match finished {
             Ok((id, result)) => (id, result),
-            Err(broken) => (broken.id(), Err(unsure(format!("the provider broke: {broken}")))),
+            // What it panicked with may hold a secret.
+            Err(broken) => (broken.id(), Err(unsure("the provider panicked".to_owned()))),
         };
         let (step, call) = self.step_of.remove(&id).expect("every task was noted when it was spawned");
         let reply = match result {
@@ -168,6 +176,7 @@ impl Calls {
             Ok(Effect::InDoubt(reason)) => Reply::InDoubt(reason),
             Err(error) => Reply::Failed(self.retry(step, call, &error, ledger), Failure::from(&error)),
         };
+        tracing::debug!(step = %self.plan.steps[step].id, ?reply, "replied");
         Event::Replied(step, reply)
     }
 

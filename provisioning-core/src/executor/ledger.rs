@@ -35,10 +35,7 @@ impl Ledger {
         rows: BTreeMap<ResourceName, StateRow>,
         key: DigestKey,
     ) -> Self {
-        let mut world = World::default();
-        for row in rows.values().filter(|row| row.object.is_some()) {
-            world.set(&row.name, row.outputs());
-        }
+        let mut world = World::of(&rows);
         for (name, answer) in &plan.lookups {
             world.set(name, answer.clone());
         }
@@ -73,12 +70,8 @@ impl Ledger {
     pub(super) fn step_fact(&mut self, at: Timestamp, index: usize, fact: StepFact) -> Result<Draft> {
         let plan = self.plan.clone();
         let step = &plan.steps[index];
-        let row_name = match &step.action {
-            Action::Rename { from } => from,
-            _ => &step.resource,
-        };
         let recorded = self.progress.inputs.get(&step.id).cloned().unwrap_or_default();
-        let rows = effect(&self.run, step, self.rows.get(row_name), &recorded, &fact);
+        let rows = effect(&self.run, step, self.rows.get(step.row()), &recorded, &fact);
         for change in &rows {
             self.take_in(change);
             if let (Action::Rename { .. }, RowChange::Put(row)) = (&step.action, change) {

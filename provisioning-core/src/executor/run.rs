@@ -7,24 +7,17 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::calls::{Calls, Finished};
+use super::calls::{Calls, Finished, Identified};
 use super::ledger::Ledger;
 use super::{Job, Stop};
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event as Shown, Observer, Transient};
 use crate::journal::{Progress, Status};
 use crate::name::StepId;
 use crate::record::{Fact, Outcome, StepFact};
 use crate::schedule::{Action, Event, Policy, Schedule, StepIndex};
 use crate::store::{Draft, Lease, Store};
-
-/// An external identity that a running call reports, and whom to tell when it is durable.
-pub(super) struct Identified {
-    pub step: StepIndex,
-    pub object: String,
-    pub durable: oneshot::Sender<()>,
-}
 
 /// Something that the loop reacts to.
 enum Happening {
@@ -106,6 +99,7 @@ impl Run {
         let learned = tokio::select! {
             learned = self.calls.settle() => learned,
             Ok(_) = self.stop.wait_for(|stop| *stop == Stop::Now) => Vec::new(),
+            () = keep(self.store.as_ref(), self.lease.clone(), self.clock.as_ref(), self.lease_length) => Vec::new(),
         };
         self.calls.drop_all().await;
         learned.into_iter().fold(error, |error, line| error.with_context("unrecorded", line))
@@ -262,5 +256,18 @@ impl Run {
 
     fn id(&self, step: StepIndex) -> StepId {
         self.ledger.plan.steps[step].id.clone()
+    }
+}
+
+/// Keeps a lease for as long as it can be kept: nobody may take over while calls of this run are under way. Without it
+/// there is nothing to wait for any longer.
+async fn keep(store: &dyn Store, mut lease: Lease, clock: &dyn Clock, length: Duration) {
+    loop {
+        tokio::time::sleep(length / 3).await;
+        match store.renew(&lease, clock.now(), length).await {
+            Ok(renewed) => lease = renewed,
+            Err(error) if error.kind() == ErrorKind::Conflict => return,
+            Err(_) => {}
+        }
     }
 }

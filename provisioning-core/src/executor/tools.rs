@@ -8,7 +8,7 @@ use crate::host::Host;
 use crate::name::{Kind, ProviderName, ResourceName};
 use crate::provider::{AnyKind, AnyLookup, Provider};
 use crate::registry::Registry;
-use crate::resource::{ProviderSettings, Role};
+use crate::resource::{ProviderSettings, Role, StateRow};
 use crate::schema::Schema;
 use crate::task::TaskService;
 use crate::value::{Reference, Value};
@@ -39,6 +39,15 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// What the rows of a state say, as far as they have an object.
+    pub(crate) fn of(rows: &BTreeMap<ResourceName, StateRow>) -> Self {
+        let mut world = Self::default();
+        for row in rows.values().filter(|row| row.object.is_some()) {
+            world.set(&row.name, row.outputs());
+        }
+        world
+    }
+
     pub(crate) fn set(&mut self, name: &ResourceName, outputs: Value) {
         if name.base() != name.as_str() {
             self.bases.insert(name.base().to_owned(), name.clone());

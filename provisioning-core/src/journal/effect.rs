@@ -103,6 +103,7 @@ fn without(run: &RunId, step: &Step, row: Option<&StateRow>) -> Vec<RowChange> {
     if rest.deposed.is_empty() {
         rest.depends_on.clone_from(&step.depends_on);
     }
+    rest.tainted &= rest.object.is_some();
     rest.run = run.clone();
     vec![put(rest)]
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Status;
 use crate::error::{Failure, Result};
 use crate::name::StepId;
+use crate::plan::Action;
 use crate::record::{Fact, Outcome, Record, StepFact};
 use crate::value::Value;
 
@@ -67,11 +68,12 @@ impl Progress {
         match fact {
             StepFact::Started { inputs, .. } => {
                 self.failures.retain(|(step, _)| step != id);
+                self.doubts.remove(id);
                 self.inputs.insert(id.clone(), inputs.clone());
             }
             StepFact::Succeeded { object } => {
                 let query = self.inputs.remove(id).unwrap_or_default();
-                if let (Some(object), true) = (object, id.as_str().ends_with("/read")) {
+                if let (Some(object), true) = (object, id.verb() == Action::Read.verb()) {
                     self.answers.insert(id.clone(), query.overlaid(&object.outputs));
                 }
             }

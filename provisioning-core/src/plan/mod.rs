@@ -162,6 +162,16 @@ impl Action {
     }
 }
 
+impl Step {
+    /// The name of the row that the step finds: for a rename, the one it had.
+    pub fn row(&self) -> &ResourceName {
+        match &self.action {
+            Action::Rename { from } => from,
+            _ => &self.resource,
+        }
+    }
+}
+
 impl Plan {
     /// The hash of what the plan does: origins and the time it was made do not count.
     pub fn hash(&self) -> Digest {

@@ -63,11 +63,8 @@ struct Erased<T> {
 
 impl<T> Erased<T> {
     fn spec<S: DeserializeOwned>(&self, value: &Value) -> Result<S> {
-        serde_json::from_value(value.expose()?).map_err(|error| {
-            // The reader's message shows what it read.
-            let why = if value.has_secret() { "one of them is a secret and not shown".to_owned() } else { error.to_string() };
-            Error::invalid(format!("the fields of a `{}` do not fit: {why}", self.schema.kind))
-        })
+        serde_json::from_value(value.expose()?)
+            .map_err(|error| Error::invalid(format!("the fields of a `{}` do not fit: {}", self.schema.kind, why(value, &error))))
     }
 
     fn prior<S: DeserializeOwned>(&self, object: &Object) -> Result<S> {
@@ -76,7 +73,7 @@ impl<T> Erased<T> {
         serde_json::from_value(kept).or_else(|error| blank().ok_or(error)).map_err(|error| {
             Error::new(
                 crate::error::ErrorKind::Corrupt,
-                format!("the state of `{}` does not fit a `{}`: {error}", object.id, self.schema.kind),
+                format!("the state of `{}` does not fit a `{}`: {}", object.id, self.schema.kind, why(&object.outputs, &error)),
             )
         })
     }
@@ -179,4 +176,9 @@ impl<L: Lookup> AnyLookup for Erased<L> {
     async fn read(&self, query: &Value) -> Result<Value> {
         self.outputs(&self.inner.read(self.spec(query)?).await?)
     }
+}
+
+/// Why a value does not fit; the reader's message shows what it read, so it is left out where that may be a secret.
+fn why(value: &Value, error: &serde_json::Error) -> String {
+    if value.has_secret() { "one of them is a secret and not shown".to_owned() } else { error.to_string() }
 }

@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::error::{ErrorKind, Result};
 use crate::journal::{Progress, RowChange, RunSummary, effect};
 use crate::name::{ResourceName, RunId, StepId, WorkspaceId};
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Plan, Step};
 use crate::record::{Fact, Outcome, Record, StepFact};
 use crate::resource::StateRow;
 
@@ -109,11 +109,7 @@ impl Replay {
         let id_of_run = run.summary.id.clone();
         let inputs = run.progress.inputs.get(id).cloned().unwrap_or_default();
         let step = run.step(id, source)?;
-        let subject = match &step.action {
-            Action::Rename { from } => from,
-            _ => &step.resource,
-        };
-        Ok(effect(&id_of_run, step, self.rows.get(subject), &inputs, fact))
+        Ok(effect(&id_of_run, step, self.rows.get(step.row()), &inputs, fact))
     }
 
     fn apply(&mut self, seq: u64, changes: Vec<RowChange>) {

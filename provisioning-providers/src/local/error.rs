@@ -40,7 +40,7 @@ pub(crate) fn from_io(path: &Path, error: io::Error) -> Error {
 /// Something that this resource did not make stands at the path.
 pub(crate) fn exists(path: &Path) -> Error {
     Error::new(ErrorKind::Conflict, format!("`{}` exists already and was not made by this resource", path.display()))
-        .with_hint("remove it, adopt it, or choose another path")
+        .with_hint("remove it or choose another path")
 }
 
 /// The directory that a path is to be in does not exist.

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::accounts::Accounts;
 use super::config::{Mode, Root};
 use super::disk::{self, Existing, Maker, Wanted, blocking};
-use super::error::at;
+use super::error::{at, exists};
 
 /// Files below a root.
 #[derive(Debug)]
@@ -85,7 +85,11 @@ impl ResourceKind for File {
             let ours = match disk::maker(&path, token.as_str())? {
                 Maker::Ours => true,
                 Maker::Other => false,
-                Maker::Unknown => state.content == spec.content && state.mode == spec.mode,
+                Maker::Unknown => {
+                    let owned = spec.owner.as_ref().is_none_or(|owner| *owner == state.owner);
+                    let grouped = spec.group.as_ref().is_none_or(|group| *group == state.group);
+                    state.content == spec.content && state.mode == spec.mode && owned && grouped
+                }
             };
             Ok(if ours { Found::One(state) } else { Found::None })
         })
@@ -116,6 +120,9 @@ impl ResourceKind for File {
             let (user, group) = owners(&spec, &accounts)?;
             // The new file takes over the owners of the old one where none are given.
             let old = disk::look(&path)?;
+            if old.as_ref().is_some_and(|metadata| !metadata.is_file()) {
+                return Err(exists(&path));
+            }
             let user = user.or(old.as_ref().map(MetadataExt::uid));
             let group = group.or(old.as_ref().map(MetadataExt::gid));
             let wanted = Wanted { content: spec.content.as_bytes(), mode: spec.mode.0, user, group };

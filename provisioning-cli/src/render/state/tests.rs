@@ -94,7 +94,7 @@ Next: `provisioning resume` goes on with it; `provisioning plan` starts anew.
 
 #[test]
 fn a_held_workspace_says_by_whom_and_offers_no_resume() {
-    let holder = Holder { host: "ws1".into(), boot: "b".into(), pid: 42, started: 1 };
+    let holder = Holder { host: "ws1".into(), boot: "b".into(), pid: 42, namespace: String::new(), started: 1 };
     let (acquired_at, expires_at) = (Timestamp::from_millis(0), Timestamp::from_millis(30_000));
     let lease = Some(Lease { epoch: 1, holder, acquired_at, expires_at });
     let held = Status { resources: 0, lease, holder_is_dead: false, last_run: Some(last_run(None)), unfinished: vec![] };

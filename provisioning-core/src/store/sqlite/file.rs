@@ -208,6 +208,10 @@ fn network_name(magic: rustix::fs::FsWord) -> Option<&'static str> {
         0x517b => Some("SMB"),
         0xff53_4d42 => Some("CIFS"),
         0xfe53_4d42 => Some("SMB2"),
+        0x0102_1997 => Some("9P"),
+        0x00c3_6400 => Some("Ceph"),
+        0x5346_414f => Some("AFS"),
+        0x0bd0_0bd0 => Some("Lustre"),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Running one shell line on a host, and what may be said of its output.
 //!
-//! A secret input never shows: error texts mask it, and an output in which it occurs is a secret itself.
+//! Where an input is secret, so is everything that the lines write.
 
 use std::time::Duration;
 
@@ -17,7 +17,8 @@ const SHOWN_LINES: usize = 3;
 pub(super) struct Lines<'a> {
     host: &'a dyn Host,
     template: Command,
-    secrets: Vec<String>,
+    /// Whether an input is secret: what a line writes may then hold it, whole or in parts.
+    conceal: bool,
 }
 
 impl<'a> Lines<'a> {
@@ -30,9 +31,7 @@ impl<'a> Lines<'a> {
             timeout: Some(timeout),
             ..Command::default()
         };
-        let mut secrets = Vec::new();
-        collect(inputs, &mut secrets);
-        Ok(Self { host, template, secrets })
+        Ok(Self { host, template, conceal: inputs.has_secret() })
     }
 
     /// Runs a line to its end, whatever that is.
@@ -60,34 +59,20 @@ impl<'a> Lines<'a> {
     /// What a line wrote to standard output, trimmed.
     pub(super) fn written(&self, output: &Output) -> Value {
         let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        let secret = self.secrets.iter().any(|secret| text.contains(secret.as_str()));
         let value = Value::from(text);
-        if secret { Value::Secret(Secret::new(value)) } else { value }
+        if self.conceal { Value::Secret(Secret::new(value)) } else { value }
     }
 
     /// The last lines of standard error, with what joins them to the sentence before; empty when there are none.
     pub(super) fn complaint(&self, output: &Output, count: usize) -> String {
-        let mut text = String::from_utf8_lossy(&output.stderr).into_owned();
-        for secret in &self.secrets {
-            text = text.replace(secret.as_str(), "***");
+        if self.conceal {
+            return ": what it wrote is not shown, because an input is secret".to_owned();
         }
+        let text = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         match lines.get(lines.len().saturating_sub(count)..) {
             Some([]) | None => String::new(),
             Some(last) => format!(": {}", last.join(" / ")),
         }
-    }
-}
-
-fn collect(value: &Value, secrets: &mut Vec<String>) {
-    match value {
-        Value::Secret(secret) => {
-            if let Some(text) = secret.expose().as_str().filter(|text| !text.is_empty()) {
-                secrets.push(text.to_owned());
-            }
-        }
-        Value::Map(map) => map.values().for_each(|item| collect(item, secrets)),
-        Value::List(items) => items.iter().for_each(|item| collect(item, secrets)),
-        _ => {}
     }
 }

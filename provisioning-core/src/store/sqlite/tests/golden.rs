@@ -43,7 +43,7 @@ async fn the_golden_life_is_written_as_it_was() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store.db");
     let store = SqliteStore::open(&path, Opening::OrCreate(&Counted::default())).expect("a store");
-    let holder = Holder { host: "golden".into(), boot: "boot".into(), pid: 1, started: 2 };
+    let holder = Holder { host: "golden".into(), boot: "boot".into(), pid: 1, namespace: String::new(), started: 2 };
     let lease = store.acquire(&holder, at(0), Duration::from_mins(1)).await.expect("free");
     live(&store, &lease).await;
     drop(store);
