@@ -5,10 +5,11 @@
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 
+use clap::error::ErrorKind as ClapKind;
 use provisioning_core::error::{Error, ErrorKind};
 use serde::Serialize;
 
-use crate::exit::Problem;
+use crate::exit::{DONE, Problem, USAGE};
 use crate::render;
 
 /// What form data has.
@@ -59,6 +60,21 @@ impl Console {
             Format::Human => complain(&render::error::problem(problem, folder)),
             Format::Json => complain(&render::error::document(problem).to_string()),
         }
+    }
+
+    /// Says what is wrong with the command line, or the help that was asked for; gives the exit code.
+    pub(crate) fn usage(self, error: &clap::Error) -> u8 {
+        let asked = matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion);
+        if self.is_json() && !asked {
+            let text = error.to_string();
+            let (message, hint) = text.split_once("\n\n").unwrap_or((&text, ""));
+            let message = message.trim_start_matches("error: ").to_owned();
+            self.problem(&Problem::Usage { message, hint: hint.trim().to_owned() }, Path::new("."));
+        } else {
+            // Nobody is left to tell when the terminal is gone.
+            drop(error.print());
+        }
+        if asked { DONE } else { USAGE }
     }
 
     /// Makes sure that somebody can be asked, or need not be.

@@ -4,13 +4,9 @@
 //! to panics, except 2, which `plan --detailed-exitcode` promises.
 
 use std::fmt::Write as _;
-use std::path::Path;
 
-use clap::error::ErrorKind as ClapKind;
 use provisioning_core::error::{Error, ErrorKind};
 use provisioning_core::record::Outcome;
-
-use crate::console::Console;
 
 /// Done, or nothing to do.
 pub(crate) const DONE: u8 = 0;
@@ -55,21 +51,6 @@ pub(crate) fn of_outcome(outcome: Outcome) -> u8 {
         Outcome::Cancelled => 81,
         Outcome::Superseded => 82,
     }
-}
-
-/// Prints what the grammar says, help and version to standard output, and gives the exit code.
-pub(crate) fn of_usage(error: &clap::Error, console: Console) -> u8 {
-    let asked = matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion);
-    if console.is_json() && !asked {
-        let text = error.to_string();
-        let (message, hint) = text.split_once("\n\n").unwrap_or((&text, ""));
-        let message = message.trim_start_matches("error: ").to_owned();
-        console.problem(&Problem::Usage { message, hint: hint.trim().to_owned() }, Path::new("."));
-    } else {
-        // Nobody is left to tell when the terminal is gone.
-        drop(error.print());
-    }
-    if asked { DONE } else { USAGE }
 }
 
 /// What a kind of error is for a script and for a person.

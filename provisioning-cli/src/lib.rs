@@ -26,7 +26,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(arguments) => arguments,
         Err(error) => {
             let format = if words.iter().any(|word| word == "--json") { Format::Json } else { Format::Human };
-            return exit::of_usage(&error, Console::new(format));
+            return Console::new(format).usage(&error);
         }
     };
     listen(arguments.global.verbose);

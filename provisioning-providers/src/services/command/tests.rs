@@ -105,7 +105,10 @@ async fn a_secret_shows_neither_in_outputs_nor_in_errors() {
     let outputs = here.apply(&shows).await.expect("in sync");
     assert!(matches!(outputs.field("stdout"), Some(Value::Secret(_))), "{outputs:?}");
     let tells = here.inputs(&[("check", "false"), ("apply", "echo bad $PASSWORD >&2; false")]).with("environment", secret);
-    assert_eq!(here.apply(&tells).await.expect_err("fails").to_string(), "`apply` exits with 1: what it wrote is not shown, because an input is secret");
+    assert_eq!(
+        here.apply(&tells).await.expect_err("fails").to_string(),
+        "`apply` exits with 1: what it wrote is not shown, because an input is secret"
+    );
 }
 
 #[test]
