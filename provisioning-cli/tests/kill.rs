@@ -54,6 +54,7 @@ fn a_killed_apply_resumes_to_the_undisturbed_end() {
     let (wanted_site, wanted_state) = (tree(&undisturbed.path().join("site")), state(&undisturbed));
     assert_eq!(wanted_site.len(), FILES + 1);
 
+    let mut kills = 0;
     for moment in [1, 2, 7, 20, 45, 77, 101, 130, 155, 180] {
         let workspace = Workspace::of(&[("main.toml", &declaration())]);
         let mut apply = workspace.command(&["apply", "--yes"]);
@@ -62,12 +63,14 @@ fn a_killed_apply_resumes_to_the_undisturbed_end() {
         let line = told.lines().nth(moment - 1).expect("a line of progress").expect("text");
         assert!(line.contains(&format!("{moment}/{}]", FILES + 1)), "{line}");
         child.kill().expect("killed");
-        assert_eq!(child.wait().expect("gone").code(), None, "it ended before it was killed at {moment}");
-
-        workspace.expect(&["resume"], 0);
+        // On a busy machine the kill may come too late for the last moments; then there is nothing to resume.
+        let killed = child.wait().expect("gone").code().is_none();
+        kills += usize::from(killed);
+        workspace.expect(&["resume"], if killed { 0 } else { 66 });
         assert_eq!(tree(&workspace.path().join("site")), wanted_site, "killed at {moment}");
         assert_eq!(state(&workspace), wanted_state, "killed at {moment}");
         workspace.expect(&["plan", "--detailed-exitcode"], 0);
         workspace.expect(&["verify"], 0);
     }
+    assert!(kills >= 7, "only {kills} of ten were killed in time");
 }
