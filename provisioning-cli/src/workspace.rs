@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use provisioning_core::clock::System;
-use provisioning_core::config::{Location, Settings, Workspace};
+use provisioning_core::config::{Location, MANIFEST, Settings, Workspace};
 use provisioning_core::engine::Engine;
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::Observer;
@@ -16,9 +16,6 @@ use provisioning_core::store::{Identity, MemoryStore, Opening, SqliteStore, Stor
 use provisioning_providers::registry;
 
 use crate::args::Pace;
-
-/// The file that makes a folder a workspace.
-pub(crate) const FILE: &str = "provisioning.toml";
 
 /// An open workspace.
 pub(crate) struct Session {
@@ -83,9 +80,9 @@ fn empty() -> Arc<dyn Store> {
 /// The nearest folder, from a directory upwards, that is a workspace.
 pub(crate) fn root(directory: &Path) -> Result<PathBuf> {
     let from = directory.canonicalize().map_err(|error| crate::console::of_io("open", &directory.to_string_lossy(), error))?;
-    let found = from.ancestors().find(|folder| folder.join(FILE).is_file());
+    let found = from.ancestors().find(|folder| folder.join(MANIFEST).is_file());
     found.map(Path::to_owned).ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, format!("`{}` is not in a workspace: there is no `{FILE}`", from.display()))
+        Error::new(ErrorKind::NotFound, format!("`{}` is not in a workspace: there is no `{MANIFEST}`", from.display()))
             .with_hint("`provisioning init` makes one here; `-C DIR` works in another folder")
     })
 }

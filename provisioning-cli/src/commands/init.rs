@@ -4,11 +4,11 @@ use std::fs::{OpenOptions, create_dir_all, remove_file};
 use std::io::Write;
 use std::path::Path;
 
+use provisioning_core::config::MANIFEST;
 use provisioning_core::error::{Error, ErrorKind, Result};
 
 use crate::console::{Console, of_io};
 use crate::exit::{DONE, Problem};
-use crate::workspace::FILE;
 
 const SETTINGS: &str = include_str!("init/provisioning.toml");
 const MAIN: &str = include_str!("init/main.ncl");
@@ -18,7 +18,7 @@ pub(super) fn run(console: Console, directory: &Path) -> Result<u8, Problem> {
     create_dir_all(directory).map_err(|error| of_io("make", &directory.to_string_lossy(), error))?;
     let folder = directory.canonicalize().map_err(|error| of_io("open", &directory.to_string_lossy(), error))?;
     let settings = SETTINGS.replace("NAME", &name(&folder));
-    let files = [(FILE, settings.as_str()), ("main.ncl", MAIN), (".gitignore", IGNORED)];
+    let files = [(MANIFEST, settings.as_str()), ("main.ncl", MAIN), (".gitignore", IGNORED)];
     if let Some((file, _)) = files.iter().find(|(file, _)| folder.join(file).symlink_metadata().is_ok()) {
         let message = format!("`{}` exists already", folder.join(file).display());
         return Err(Error::new(ErrorKind::Conflict, message).with_hint("nothing was written: `init` overwrites no file").into());
@@ -67,13 +67,13 @@ mod tests {
         let folder = directory.path().join("2 my shop");
         let console = Console::new(Format::Human);
         assert_eq!(run(console, &folder).expect("written"), DONE);
-        let settings = std::fs::read_to_string(folder.join(FILE)).expect("settings");
+        let settings = std::fs::read_to_string(folder.join(MANIFEST)).expect("settings");
         assert!(settings.contains("name = \"my-shop\""), "{settings}");
         std::fs::write(folder.join("main.ncl"), "mine").expect("edited");
-        std::fs::remove_file(folder.join(FILE)).expect("removed");
+        std::fs::remove_file(folder.join(MANIFEST)).expect("removed");
         let Err(Problem::Engine(error)) = run(console, &folder) else { panic!("it overwrote") };
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert_eq!(std::fs::read_to_string(folder.join("main.ncl")).expect("kept"), "mine");
-        assert!(!folder.join(FILE).exists(), "a part was written");
+        assert!(!folder.join(MANIFEST).exists(), "a part was written");
     }
 }

@@ -19,4 +19,4 @@ pub use document::{ReadFile, desired, desired_with_files};
 pub use layers::Layer;
 pub use settings::{Limits, OnFailure, Settings};
 pub use source::MAX_FILE_BYTES;
-pub use workspace::{Location, Workspace};
+pub use workspace::{Location, MANIFEST, Workspace};

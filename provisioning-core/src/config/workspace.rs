@@ -15,7 +15,7 @@ use crate::resource::Desired;
 use crate::value::{Node, NodeValue, Value};
 
 /// The file that makes a folder a workspace.
-const MANIFEST: &str = "provisioning.toml";
+pub const MANIFEST: &str = "provisioning.toml";
 
 /// The keys of that file.
 const KEYS: [&str; 3] = ["name", "settings", "store"];

@@ -8,7 +8,7 @@ use crate::host::Host;
 use crate::name::{Kind, ProviderName, ResourceName};
 use crate::provider::{AnyKind, AnyLookup, Provider};
 use crate::registry::Registry;
-use crate::resource::{ProviderSettings, Role, StateRow};
+use crate::resource::{Outputs, ProviderSettings, Role, StateRow};
 use crate::schema::Schema;
 use crate::task::TaskService;
 use crate::value::{Reference, Value};
@@ -34,8 +34,7 @@ impl Target {
 /// What references see: the outputs of every resource, as far as they are known.
 #[derive(Default)]
 pub(crate) struct World {
-    outputs: HashMap<ResourceName, Value>,
-    bases: HashMap<String, ResourceName>,
+    outputs: Outputs,
 }
 
 impl World {
@@ -49,16 +48,11 @@ impl World {
     }
 
     pub(crate) fn set(&mut self, name: &ResourceName, outputs: Value) {
-        if name.base() != name.as_str() {
-            self.bases.insert(name.base().to_owned(), name.clone());
-        }
-        self.outputs.insert(name.clone(), outputs);
+        self.outputs.set(name, outputs);
     }
 
     pub(crate) fn get(&self, reference: &Reference) -> Result<Value> {
-        let root = reference.root.as_ref();
-        let outputs = self.outputs.get(root).or_else(|| self.bases.get(root).and_then(|name| self.outputs.get(name)));
-        match outputs {
+        match self.outputs.get(self.outputs.name(&reference.root)) {
             Some(outputs) => reference.follow(outputs),
             None => Ok(Value::Unknown),
         }
@@ -90,7 +84,7 @@ impl World {
     }
 
     fn connection(&self, host: &ResourceName) -> Result<Value> {
-        let outputs = self.outputs.get(host);
+        let outputs = self.outputs.get(host.as_str());
         let connection = outputs.and_then(|outputs| outputs.field("connection")).filter(|value| !value.has_unknown());
         connection.cloned().ok_or_else(|| {
             Error::invalid(format!("`{host}` has no `connection` now: it does not exist, or no service can run on it"))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::claim::{Claim, text, unique_fields};
 use super::compare::{Compared, Decision};
 use super::scope::Scope;
 use crate::error::{Diagnostic, Error, ErrorKind, Result};
@@ -50,7 +51,7 @@ fn two_at_once(decision: &Decision<'_>) -> Option<Diagnostic> {
         return Some(Diagnostic::new(declared.origin.clone(), place, message).with_hint(hint));
     }
     let kept = |name: &str| decision.wanted.field(name).is_some() && !decision.fields.iter().any(|field| field.field == name);
-    let (name, _) = decision.schema.fields.iter().find(|(name, field)| field.unique && kept(name))?;
+    let name = unique_fields(&decision.schema).find(|name| kept(name))?;
     let message = format!("is replaced by a new one first{why}, and both would have the same `{name}`");
     let hint = "change that field too, or take `create_before_destroy` away";
     Some(Diagnostic::new(declared.origin.clone(), place, message).with_hint(hint))
@@ -58,18 +59,17 @@ fn two_at_once(decision: &Decision<'_>) -> Option<Diagnostic> {
 
 /// Resources of one kind and provider that claim the same unique value, or one that another has and keeps.
 fn shared_names(scope: &Scope<'_>, decisions: &[Decision<'_>]) -> Vec<Diagnostic> {
-    let mut claims: BTreeMap<(Space<'_>, &str, String), &Declared> = BTreeMap::new();
-    let mut unique: BTreeMap<Space<'_>, Vec<&str>> = BTreeMap::new();
+    let mut claims: BTreeMap<Claim<'_>, &Declared> = BTreeMap::new();
+    let mut unique: BTreeMap<(Option<&ProviderName>, &Kind), Vec<&str>> = BTreeMap::new();
     let mut problems = Vec::new();
     let changing: BTreeMap<_, _> = decisions.iter().map(|decision| (&decision.name, decision)).collect();
     for decision in changing.values() {
         let Some(declared) = decision.declared else { continue };
         let space = (declared.role.provider(), &declared.kind);
-        let fields = || decision.schema.fields.iter().filter(|(_, field)| field.unique).map(|(name, _)| name.as_str());
-        unique.entry(space).or_insert_with(|| fields().collect());
-        for field in fields() {
+        let fields = unique.entry(space).or_insert_with(|| unique_fields(&decision.schema).collect());
+        for field in fields.iter().copied() {
             let Some(value) = decision.wanted.field(field).filter(|value| !value.has_unknown()) else { continue };
-            if let Some(other) = claims.insert((space, field, text(value)), declared) {
+            if let Some(other) = claims.insert(Claim::new(&declared.role, &declared.kind, field, value), declared) {
                 problems.push(collision(declared, field, value, &other.name));
             }
         }
@@ -81,7 +81,7 @@ fn shared_names(scope: &Scope<'_>, decisions: &[Decision<'_>]) -> Vec<Diagnostic
         let space = (row.role.provider(), &row.kind);
         for field in unique.get(&space).into_iter().flatten() {
             let Some(value) = row.inputs.field(field) else { continue };
-            if let Some(claimant) = claims.get(&(space, *field, text(value))) {
+            if let Some(claimant) = claims.get(&Claim::new(&row.role, &row.kind, field, value)) {
                 problems.push(collision(claimant, field, value, &row.name));
             }
         }
@@ -89,15 +89,8 @@ fn shared_names(scope: &Scope<'_>, decisions: &[Decision<'_>]) -> Vec<Diagnostic
     problems
 }
 
-/// Where a unique value is unique: among the objects of one kind of one provider.
-type Space<'a> = (Option<&'a ProviderName>, &'a Kind);
-
 fn collision(declared: &Declared, field: &str, value: &Value, other: &ResourceName) -> Diagnostic {
     let origin = declared.origins.get(field).or(declared.origin.as_ref()).cloned();
     let place = format!("resources.{}.{field}", declared.name);
     Diagnostic::new(origin, place, format!("`{}` belongs to `{other}` already", text(value)))
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| serde_json::to_string(value).unwrap_or_default(), str::to_owned)
 }

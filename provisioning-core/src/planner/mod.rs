@@ -5,6 +5,7 @@
 //! plan). Reading the world is the engine's: what a plan still has to be told it asks for with a [`Need`].
 
 mod assemble;
+mod claim;
 mod compare;
 mod guard;
 mod link;

@@ -12,14 +12,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::claim::{Claim, unique_fields};
 use super::compare::{Compared, Decision, Leftover};
 use super::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Dependency, Graph};
-use crate::name::{Kind, ProviderName, ResourceName, StepId};
+use crate::name::{ResourceName, StepId};
 use crate::plan::{Action, ChangeKind};
-use crate::resource::{Role, StateRow};
-use crate::value::Value;
+use crate::resource::Role;
 
 /// The action that makes, changes or reads a resource.
 pub(super) fn forward(decision: &Decision<'_>) -> Option<Action> {
@@ -305,9 +305,9 @@ impl<'a> Order<'a> {
         let mut waits = Vec::new();
         for decision in self.decisions.values() {
             let (Some(declared), Some(taker)) = (decision.declared, forward_step(decision)) else { continue };
-            for (field, _) in decision.schema.fields.iter().filter(|(_, field)| field.unique) {
+            for field in unique_fields(&decision.schema) {
                 let Some(value) = decision.wanted.field(field).filter(|value| !value.has_unknown()) else { continue };
-                let claim = (declared.role.provider(), &declared.kind, field.as_str(), text(value));
+                let claim = Claim::new(&declared.role, &declared.kind, field, value);
                 if let Some(gone) = freed.get(&claim).filter(|gone| **gone != taker) {
                     waits.push((taker.clone(), gone.clone()));
                 }
@@ -319,15 +319,13 @@ impl<'a> Order<'a> {
     }
 }
 
-type Claim<'a> = (Option<&'a ProviderName>, &'a Kind, &'a str, String);
-
 /// The unique values that somebody has and gives up, and the step after which they are free.
 fn freed<'a>(decisions: impl Iterator<Item = &'a Decision<'a>>, leftovers: &'a [Leftover<'a>]) -> BTreeMap<Claim<'a>, StepId> {
     let mut freed = BTreeMap::new();
     for decision in decisions {
         let Some(row) = decision.row else { continue };
         let schema = decision.old_schema.as_ref().unwrap_or(&decision.schema);
-        for (field, _) in schema.fields.iter().filter(|(_, field)| field.unique) {
+        for field in unique_fields(schema) {
             let Some(value) = row.inputs.field(field) else { continue };
             let stays = decision.old_schema.is_none() && decision.wanted.field(field) == Some(value);
             let step = match decision.change {
@@ -335,26 +333,18 @@ fn freed<'a>(decisions: impl Iterator<Item = &'a Decision<'a>>, leftovers: &'a [
                 _ => backward_step(decision),
             };
             if let (false, Some(step)) = (stays, step) {
-                freed.insert(claim(row, field, value), step);
+                freed.insert(Claim::new(&row.role, &row.kind, field, value), step);
             }
         }
     }
     for left in leftovers {
-        for (field, _) in left.schema.fields.iter().filter(|(_, field)| field.unique) {
+        for field in unique_fields(&left.schema) {
             for (index, object) in left.row.deposed.iter().enumerate() {
                 if let Some(value) = object.outputs.field(field) {
-                    freed.insert(claim(left.row, field, value), leftover_step(&left.name, index));
+                    freed.insert(Claim::new(&left.row.role, &left.row.kind, field, value), leftover_step(&left.name, index));
                 }
             }
         }
     }
     freed
-}
-
-fn claim<'a>(row: &'a StateRow, field: &'a str, value: &Value) -> Claim<'a> {
-    (row.role.provider(), &row.kind, field, text(value))
-}
-
-fn text(value: &Value) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }

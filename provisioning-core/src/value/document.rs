@@ -65,14 +65,6 @@ impl Value {
         }
     }
 
-    /// The items, where this is a list.
-    pub fn as_list(&self) -> Option<&[Value]> {
-        match self {
-            Self::List(items) => Some(items),
-            _ => None,
-        }
-    }
-
     /// The entry of a map, where this is a map that has it.
     pub fn field(&self, key: &str) -> Option<&Value> {
         self.as_map()?.get(key)

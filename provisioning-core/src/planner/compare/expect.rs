@@ -6,33 +6,28 @@ use super::decide::Made;
 use crate::error::Result;
 use crate::name::ResourceName;
 use crate::plan::ChangeKind;
-use crate::resource::{Role, StateRow};
+use crate::resource::{Outputs, Role, StateRow};
 use crate::schema::Presence;
 use crate::value::{Reference, Value};
 
 /// The outputs that are expected of the resources so far.
 pub(super) struct Expected<'a> {
     state: &'a BTreeMap<ResourceName, StateRow>,
-    outputs: BTreeMap<ResourceName, Value>,
-    /// The services on one host, which may be referred to by their own names.
-    bases: BTreeMap<String, ResourceName>,
+    outputs: Outputs,
 }
 
 impl<'a> Expected<'a> {
     pub(super) fn new(state: &'a BTreeMap<ResourceName, StateRow>) -> Self {
-        Self { state, outputs: BTreeMap::new(), bases: BTreeMap::new() }
+        Self { state, outputs: Outputs::default() }
     }
 
     pub(super) fn set(&mut self, name: &ResourceName, outputs: Value) {
-        if name.base() != name.as_str() {
-            self.bases.insert(name.base().to_owned(), name.clone());
-        }
-        self.outputs.insert(name.clone(), outputs);
+        self.outputs.set(name, outputs);
     }
 
     /// The resource that the first word of a reference stands for.
     pub(super) fn name<'n>(&'n self, root: &'n str) -> &'n str {
-        if self.outputs.contains_key(root) { root } else { self.bases.get(root).map_or(root, ResourceName::as_str) }
+        self.outputs.name(root)
     }
 
     /// What a reference will give; by the state where its resource does not take part.
@@ -47,7 +42,7 @@ impl<'a> Expected<'a> {
 
     /// One output of a resource.
     pub(super) fn output(&self, name: &ResourceName, output: &str) -> Option<&Value> {
-        self.outputs.get(name)?.field(output)
+        self.outputs.get(name.as_str())?.field(output)
     }
 }
 
