@@ -1,14 +1,20 @@
 //! A host: somewhere a command can run and a file can be put.
 //!
-//! Transports (this machine, SSH) implement the trait; task services use it and know no transport.
+//! Transports (this machine, a local server) implement the trait; task services use it and know no transport. What a
+//! host keeps running is a [`Unit`].
+
+mod unit;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::error::Result;
+pub use unit::{Health, Log, Probe, Restart, Stop, Supervisor, Unit, UnitState, UnitStatus};
+
+use crate::error::{Error, ErrorKind, Result};
 
 /// A command for a host, run by no shell unless it names one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,6 +62,7 @@ pub struct Facts {
 
 /// Somewhere a command can run and a file can be put.
 ///
+/// - A relative path starts at the host's own directory, which is the same for commands and files.
 /// - Every call may be cancelled by dropping it; the host then ends what it began.
 /// - A command that ran and failed is an `Ok` with its exit code; an error means that it did not run or that nobody
 ///   knows. The second is [`Retry::Unsure`](crate::error::Retry::Unsure).
@@ -72,4 +79,19 @@ pub trait Host: Send + Sync {
 
     /// Says what the host is.
     async fn facts(&self) -> Result<Facts>;
+
+    /// What keeps programs running on the host; `None` where nothing does.
+    fn supervisor(&self) -> Option<&dyn Supervisor> {
+        None
+    }
+
+    /// The program and arguments which, run on this machine with a terminal, are the command on the host with that
+    /// terminal; its input, its environment and its timeout are left out.
+    ///
+    /// # Errors
+    /// `Unsupported` where the host has no such thing.
+    fn terminal(&self, command: &Command) -> Result<Vec<OsString>> {
+        let _ = command;
+        Err(Error::new(ErrorKind::Unsupported, "this host takes no terminal"))
+    }
 }
