@@ -1,7 +1,7 @@
 //! The local provider: real things on this machine, with nothing installed.
 //!
 //! One file per kind, each with its schema in a data file of the same name. Settings, paths and modes are in `config.rs`,
-//! durable file work in `disk.rs`, the mapping of the system's errors in `error.rs`.
+//! durable file work in `disk.rs`, the mapping of the system's errors in `error.rs`, interfaces in `link`.
 
 mod accounts;
 mod config;
@@ -11,6 +11,8 @@ pub(crate) mod error;
 mod existing_file;
 mod file;
 mod host;
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "private networks come after what they are made of"))]
+mod link;
 #[cfg_attr(not(test), expect(dead_code, reason = "private networks come after what they are made of"))]
 mod range;
 mod value;
