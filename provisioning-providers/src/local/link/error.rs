@@ -1,4 +1,4 @@
-//! What the kernel says about interfaces, as the engine's error: the one place that maps it.
+//! What the kernel says about interfaces and packet filters, as the engine's error: the one place that maps it.
 //!
 //! What a module knows better, such as whose a bridge is, is worded where it is found out.
 
@@ -41,7 +41,7 @@ impl fmt::Display for Refusal {
 
 impl StdError for Refusal {}
 
-/// The mapping for a request about an interface; the error names it.
+/// The mapping for a request about an interface or a table; the error names it.
 ///
 /// Anything unknown may have had its effect; looking for the thing by its name settles it.
 pub(super) fn about(name: &str) -> impl FnOnce(Refusal) -> Error {
@@ -65,7 +65,7 @@ pub(super) fn about(name: &str) -> impl FnOnce(Refusal) -> Error {
 }
 
 /// The running kernel was built without what a request needs.
-fn unsupported(name: &str) -> Error {
+pub(super) fn unsupported(name: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("`{name}` needs what this kernel does not have"))
-        .with_hint("use a kernel with bridges and veth pairs, or load their modules")
+        .with_hint("use a kernel with bridges, veth pairs and nftables, or load their modules")
 }

@@ -1,11 +1,14 @@
-//! Interfaces, addresses and routes, asked of the kernel without any program in between.
+//! Interfaces, addresses, routes and masquerading, asked of the kernel without any program in between.
 //!
 //! Only this folder knows netlink: `socket.rs` asks, `error.rs` maps refusals, `bridge.rs` and `veth.rs` are what private
-//! networks are made of. Which network goes by which name, and what its hosts do, is decided elsewhere. Every call blocks: making takes less than a millisecond, removing up to some tens of
+//! networks are made of, `nat.rs` lets them out, in the words of `nftables.rs`. Which network goes by which name, and what
+//! its hosts do, is decided elsewhere. Every call blocks: making takes less than a millisecond, removing up to some tens of
 //! them. A handle may be opened on one thread and used on another.
 
 mod bridge;
 mod error;
+mod nat;
+mod nftables;
 mod socket;
 mod veth;
 
@@ -30,6 +33,7 @@ use error::{Refusal, about};
 use socket::Socket;
 
 pub(crate) use bridge::BridgeState;
+pub(crate) use nat::{allow_forwarding, delete_nat, has_nat, put_nat};
 pub(crate) use veth::{VethSpec, mac_of};
 
 /// The longest name of an interface, in bytes: `IFNAMSIZ` of linux/if.h without the closing zero.

@@ -58,6 +58,14 @@ impl Socket {
         self.exchange(vec![(message, flags | NLM_F_ACK)]).map(|answers| answers.messages)
     }
 
+    /// Sends messages of which all have their effect or none has; the ones with `NLM_F_ACK` are waited for.
+    pub(super) fn batch<M>(&mut self, messages: Vec<(M, u16)>) -> Result<(), Refusal>
+    where
+        M: NetlinkSerializable + NetlinkDeserializable,
+    {
+        self.exchange(messages).map(drop)
+    }
+
     /// Gives a whole list, as it was at one moment.
     pub(super) fn list<M>(&mut self, message: &M) -> Result<Vec<M>, Refusal>
     where

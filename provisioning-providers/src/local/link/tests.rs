@@ -18,7 +18,7 @@ use rtnetlink::packet_route::link::InfoKind;
 use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 use rustix::thread::{CapabilitySet, CapabilitySets, LinkNameSpaceType, move_into_link_name_space, set_capabilities};
 
-use super::{BridgeState, Ipv4Range, Links, VethSpec, mac_of};
+use super::{BridgeState, Ipv4Range, Links, VethSpec, allow_forwarding, delete_nat, has_nat, mac_of, put_nat};
 
 /// Tells a test that it runs inside.
 const INSIDE: &str = "PROVISIONING_TEST_NAMESPACE";
@@ -183,6 +183,7 @@ fn names_that_no_interface_can_have_are_invalid() {
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert_eq!(error.to_string(), "`pv-sixteen-bytes` has 16 bytes, and the name of an interface has 1 to 15");
         assert_eq!(links.find_bridge("").unwrap_err().kind(), ErrorKind::Invalid);
+        assert_eq!(put_nat("pv_t", range("10.7.0.0/24"), "pv-sixteen-bytes").unwrap_err().kind(), ErrorKind::Invalid);
         assert_eq!(links.create_bridge("a/b", "token", range("10.7.0.0/24")).unwrap_err().kind(), ErrorKind::Invalid);
     });
 }
@@ -193,9 +194,15 @@ fn without_the_right_to_everything_is_denied_with_advice() {
         let none = CapabilitySet::empty();
         set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none }).unwrap();
         let mut links = Links::open().unwrap();
-        let error = links.create_bridge("pv0", "token", range("10.7.0.0/24")).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
-        assert!(error.hint().unwrap().contains("CAP_NET_ADMIN"));
+        let errors = [
+            links.create_bridge("pv0", "token", range("10.7.0.0/24")).unwrap_err(),
+            put_nat("pv_t", range("10.7.0.0/24"), "pv0").unwrap_err(),
+            delete_nat("pv_t").unwrap_err(),
+        ];
+        for error in errors {
+            assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+            assert!(error.hint().unwrap().contains("CAP_NET_ADMIN"));
+        }
     });
 }
 
@@ -282,6 +289,49 @@ fn a_list_of_many_interfaces_is_read_to_its_end() {
         let bridges = links.bridges("token").unwrap();
         assert_eq!(bridges.len(), 64);
         assert!(bridges.iter().all(|bridge| bridge.up && bridge.range.is_some()), "{bridges:?}");
+    });
+}
+
+#[test]
+fn a_way_out_is_put_and_taken_away_as_often_as_one_likes() {
+    isolated("a_way_out_is_put_and_taken_away_as_often_as_one_likes", || {
+        delete_nat("pv_t").unwrap();
+        assert!(!has_nat("pv_t").unwrap());
+        for _ in 0..2 {
+            put_nat("pv_t", range("10.7.0.0/24"), "pv0").unwrap();
+            assert!(has_nat("pv_t").unwrap() && !has_nat("pv_other").unwrap());
+        }
+        for _ in 0..2 {
+            delete_nat("pv_t").unwrap();
+            assert!(!has_nat("pv_t").unwrap());
+        }
+    });
+}
+
+#[test]
+fn packets_that_leave_a_network_with_a_way_out_are_masqueraded() {
+    isolated("packets_that_leave_a_network_with_a_way_out_are_masqueraded", || {
+        let mut links = Links::open().unwrap();
+        let (network, world) = (range("10.7.0.0/24"), range("192.0.2.0/24"));
+        links.create_bridge("pv0", "token", network).unwrap();
+        links.create_bridge("world0", "token", world).unwrap();
+        let (spec, neighbour, far) =
+            (cable("pvh0", "pv0", network, 0), cable("pvh1", "pv0", network, 1), cable("far0", "world0", world, 0));
+        let (home, beside, outside) = (host(&mut links, &spec), host(&mut links, &neighbour), host(&mut links, &far));
+        for _ in 0..2 {
+            allow_forwarding().unwrap();
+        }
+        assert_eq!(peer_seen(&home, &outside, far.address), spec.address, "before there is a way out");
+        for _ in 0..2 {
+            put_nat("pv_t", network, "pv0").unwrap();
+            assert_eq!(peer_seen(&home, &outside, far.address), world.gateway());
+        }
+        assert_eq!(peer_seen(&home, &beside, neighbour.address), spec.address, "inside the network");
+        assert_eq!(peer_seen(&outside, &home, spec.address), far.address, "another network's addresses");
+        put_nat("pv_t", range("10.9.0.0/24"), "pv0").unwrap();
+        assert_eq!(peer_seen(&home, &outside, far.address), spec.address, "under another network's rule");
+        delete_nat("pv_t").unwrap();
+        assert_eq!(peer_seen(&home, &outside, far.address), spec.address, "after it was taken away");
     });
 }
 
