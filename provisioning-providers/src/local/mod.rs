@@ -11,6 +11,8 @@ pub(crate) mod error;
 mod existing_file;
 mod file;
 mod host;
+#[cfg_attr(not(test), expect(dead_code, reason = "the kind that runs servers from images is not there yet"))]
+mod image;
 mod value;
 
 use std::fmt;
