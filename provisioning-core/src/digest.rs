@@ -4,6 +4,7 @@
 //! secrets, so that a short secret cannot be guessed from its digest.
 
 use std::fmt::{self, Write as _};
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -12,6 +13,8 @@ use sha2::{Digest as _, Sha256};
 
 /// What stands before the digits of a keyed digest.
 const KEYED: &str = "keyed:";
+/// How much of a stream is held at a time, in bytes.
+const CHUNK: usize = 64 << 10;
 
 /// A SHA-256 digest as 64 lowercase hexadecimal digits, the form that `sha256sum` prints; `keyed:` stands before one
 /// that was made under a key.
@@ -23,6 +26,22 @@ impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(hex(&Sha256::digest(bytes)).into())
+    }
+
+    /// The digest of everything that a reader still gives, of any length.
+    ///
+    /// # Errors
+    /// The reader's own.
+    pub fn of_stream(mut reader: impl Read) -> io::Result<Self> {
+        let (mut hasher, mut chunk) = (Sha256::new(), vec![0; CHUNK]);
+        loop {
+            match reader.read(&mut chunk) {
+                Ok(0) => return Ok(Self(hex(&hasher.finalize()).into())),
+                Ok(length) => hasher.update(&chunk[..length]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The digest of a chain link: what came before, then these bytes.
@@ -101,6 +120,12 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stream_has_the_digest_of_its_bytes() {
+        let bytes: Vec<u8> = (0..=255).cycle().take(3 * CHUNK + 7).collect();
+        assert_eq!(Digest::of_stream(bytes.as_slice()).expect("reads"), Digest::of(&bytes));
+    }
 
     #[test]
     fn digests_agree_with_sha256sum_and_rfc_4231() {

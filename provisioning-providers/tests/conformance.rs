@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 fn kind(directory: &TempDir, name: &str) -> Arc<dyn AnyKind> {
     let name = Kind::parse(name).expect("a kind");
-    let kinds = Local::new(directory.path()).kinds();
+    let kinds = Local::new(directory.path(), &directory.path().join("state")).kinds();
     kinds.into_iter().find(|kind| kind.schema().kind == name).expect("the provider has it")
 }
 
@@ -25,6 +25,10 @@ fn file(number: usize, content: &str, mode: &str) -> Value {
 fn directory(number: usize, mode: &str) -> Value {
     let path = format!("new/directory {number}");
     Value::map([("path", Value::from(path)), ("mode", mode.into()), ("parents", true.into())])
+}
+
+fn volume(mode: &str) -> Value {
+    Value::map([("mode", Value::from(mode))])
 }
 
 fn value(number: i64) -> Value {
@@ -45,6 +49,18 @@ async fn directories_keep_every_rule() {
     let case = Case::new(|number| directory(number, "0750")).with_update(|number| directory(number, "0500"));
     assert_eq!(conformance(kind(&root, "directory").as_ref(), &case).await, Vec::<Finding>::new());
     assert_eq!(root.path().join("new").read_dir().expect("lists").count(), 0, "the suite leaves nothing behind");
+}
+
+#[tokio::test]
+async fn volumes_keep_every_rule() {
+    let root = TempDir::new().expect("a directory");
+    let case = Case::new(|_| volume("0750")).with_update(|_| volume("0500"));
+    assert_eq!(conformance(kind(&root, "volume").as_ref(), &case).await, Vec::<Finding>::new());
+    let given = |number, mode: &str| volume(mode).overlaid(&Value::map([("path", format!("volume {number}").as_str().into())]));
+    let case = Case::new(move |number| given(number, "0750")).with_update(move |number| given(number, "0500"));
+    assert_eq!(conformance(kind(&root, "volume").as_ref(), &case).await, Vec::<Finding>::new());
+    let left = |path| root.path().join(path).read_dir().expect("lists").count();
+    assert_eq!((left("."), left("state/volumes")), (1, 0), "the suite leaves nothing behind");
 }
 
 #[tokio::test]

@@ -48,6 +48,13 @@ impl Directory {
     }
 }
 
+impl State {
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        Path::new(&self.id)
+    }
+}
+
 #[async_trait]
 impl ResourceKind for Directory {
     type Spec = Spec;
@@ -59,69 +66,83 @@ impl ResourceKind for Directory {
 
     async fn read(&self, ids: &[String]) -> Result<Vec<Option<State>>> {
         let ids = ids.to_vec();
-        blocking(move || ids.iter().map(|id| observe(Path::new(id))).collect()).await
+        blocking(move || read(&ids)).await
     }
 
-    /// Where the file system keeps no token, an empty directory with the wanted mode counts as made by the call.
     async fn find(&self, context: &Context, spec: &Spec) -> Result<Found<State>> {
-        let (path, token, mode) = (self.root.resolve(&spec.path)?, context.token.clone(), spec.mode);
-        blocking(move || {
-            disk::discard_draft(&path, token.as_str())?;
-            let Some(state) = observe(&path)? else { return Ok(Found::None) };
-            let ours = match disk::maker(&path, token.as_str())? {
-                Maker::Ours => true,
-                Maker::Other => false,
-                Maker::Unknown => state.mode == mode && entries(&path)?.is_empty(),
-            };
-            Ok(if ours { Found::One(state) } else { Found::None })
-        })
-        .await
+        let (path, context, mode) = (self.root.resolve(&spec.path)?, context.clone(), spec.mode);
+        blocking(move || find(&context, &path, mode)).await
     }
 
     async fn create(&self, context: &Context, spec: Spec) -> Result<Reply<State>> {
-        let (path, token) = (self.root.resolve(&spec.path)?, context.token.clone());
-        let found = context.object.is_some();
+        let (path, context) = (self.root.resolve(&spec.path)?, context.clone());
         blocking(move || {
-            if let (true, Some(state)) = (found, observe(&path)?) {
-                return Ok(Reply::Done(state));
-            }
             if let Some(parent) = path.parent().filter(|_| spec.parents) {
                 fs::create_dir_all(parent).map_err(at(parent))?;
             }
-            let put = disk::put_directory(&path, token.as_str(), spec.mode.0);
-            disk::or_in_place(put, &path, token.as_str())?;
-            after(&path)
+            create(&context, &path, spec.mode)
         })
         .await
     }
 
     async fn update(&self, _: &Context, prior: State, spec: Spec) -> Result<Reply<State>> {
-        let path = PathBuf::from(prior.id);
-        blocking(move || {
-            let there = disk::look(&path)?.is_some_and(|metadata| metadata.is_dir());
-            if there {
-                fs::set_permissions(&path, Permissions::from_mode(spec.mode.0)).map_err(at(&path))?;
-            }
-            after(&path)
-        })
-        .await
+        blocking(move || update(prior.path(), spec.mode)).await
     }
 
     async fn delete(&self, _: &Context, prior: State) -> Result<Reply<()>> {
-        let path = PathBuf::from(prior.id);
         blocking(move || {
-            if disk::look(&path)?.is_some_and(|metadata| metadata.is_dir()) {
-                let left = entries(&path)?;
+            let path = prior.path();
+            if disk::look(path)?.is_some_and(|metadata| metadata.is_dir()) {
+                let left = entries(path)?;
                 if !left.is_empty() {
-                    return Err(not_empty(&path, &left));
+                    return Err(not_empty(path, &left));
                 }
-                fs::remove_dir(&path).map_err(at(&path))?;
-                disk::sync_parent(&path)?;
+                fs::remove_dir(path).map_err(at(path))?;
+                disk::sync_parent(path)?;
             }
             Ok(Reply::Done(()))
         })
         .await
     }
+}
+
+/// Reads directories by their paths.
+pub(super) fn read(ids: &[String]) -> Result<Vec<Option<State>>> {
+    ids.iter().map(|id| observe(Path::new(id))).collect()
+}
+
+/// Searches for the directory that a call made.
+///
+/// Where the file system keeps no token, an empty directory with the wanted mode counts as made by the call.
+pub(super) fn find(context: &Context, path: &Path, mode: Mode) -> Result<Found<State>> {
+    let token = context.token.as_str();
+    disk::discard_draft(path, token)?;
+    let Some(state) = observe(path)? else { return Ok(Found::None) };
+    let ours = match disk::maker(path, token)? {
+        Maker::Ours => true,
+        Maker::Other => false,
+        Maker::Unknown => state.mode == mode && entries(path)?.is_empty(),
+    };
+    Ok(if ours { Found::One(state) } else { Found::None })
+}
+
+/// Makes a directory, or goes on with the one that the call was told of.
+pub(super) fn create(context: &Context, path: &Path, mode: Mode) -> Result<Reply<State>> {
+    if let (true, Some(state)) = (context.object.is_some(), observe(path)?) {
+        return Ok(Reply::Done(state));
+    }
+    let token = context.token.as_str();
+    let put = disk::put_directory(path, token, mode.0);
+    disk::or_in_place(put, path, token)?;
+    after(path)
+}
+
+/// Gives a directory a mode.
+pub(super) fn update(path: &Path, mode: Mode) -> Result<Reply<State>> {
+    if disk::look(path)?.is_some_and(|metadata| metadata.is_dir()) {
+        fs::set_permissions(path, Permissions::from_mode(mode.0)).map_err(at(path))?;
+    }
+    after(path)
 }
 
 fn observe(path: &Path) -> Result<Option<State>> {

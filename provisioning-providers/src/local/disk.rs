@@ -9,6 +9,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
+use provisioning_core::digest::Digest;
 use provisioning_core::error::{Error, ErrorKind, Result, Retry};
 use rustix::fs::{CWD, RenameFlags, XattrFlags};
 use rustix::io::Errno;
@@ -121,6 +122,25 @@ pub(crate) fn read(path: &Path) -> Result<Option<(Metadata, Vec<u8>)>> {
     Ok(Some((metadata, content)))
 }
 
+/// Removes a directory with all that is in it, symbolic links not followed, and makes durable that it is gone; one that
+/// is gone already is a success.
+///
+/// It moves to a name of its own first, so that what is left of it after a crash does not pass for the whole; a repeated
+/// call finishes that.
+pub(crate) fn remove_tree(path: &Path) -> Result<()> {
+    if !path.parent().is_some_and(Path::is_dir) {
+        return Ok(());
+    }
+    let doomed = doomed(path);
+    erase(&doomed)?;
+    if look(path)?.is_some_and(|metadata| metadata.is_dir()) {
+        fs::rename(path, &doomed).map_err(at(path))?;
+        sync_parent(path)?;
+        erase(&doomed)?;
+    }
+    sync_parent(path)
+}
+
 /// Who made the thing at a path.
 pub(crate) fn maker(path: &Path, token: &str) -> Result<Maker> {
     let mut value = [0_u8; 64];
@@ -141,9 +161,42 @@ pub(crate) fn sync_parent(path: &Path) -> Result<()> {
 
 /// The draft's name, which only the same call makes again.
 fn draft(path: &Path, token: &str) -> PathBuf {
+    path.with_file_name(format!(".{}.{token}.tmp", short_name(path)))
+}
+
+/// The name of a directory that is being removed: the same for every call, and nobody's by chance.
+fn doomed(path: &Path) -> PathBuf {
+    let digest = Digest::of(path.as_os_str().as_bytes());
+    path.with_file_name(format!(".{}.{}.deleted", short_name(path), digest.short()))
+}
+
+fn short_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().as_bytes();
-    let name = String::from_utf8_lossy(&name[..name.len().min(MAX_DRAFT_NAME)]).replace(char::REPLACEMENT_CHARACTER, "_");
-    path.with_file_name(format!(".{name}.{token}.tmp"))
+    String::from_utf8_lossy(&name[..name.len().min(MAX_DRAFT_NAME)]).replace(char::REPLACEMENT_CHARACTER, "_")
+}
+
+/// Removes a tree where it stands; a directory that its own user may not change is made changeable first.
+fn erase(tree: &Path) -> Result<()> {
+    let gone = |error: io::Error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) };
+    let removed = fs::remove_dir_all(tree).or_else(gone).or_else(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => open_up(tree).and_then(|()| fs::remove_dir_all(tree)).or_else(gone),
+        _ => Err(error),
+    });
+    removed.map_err(at(tree))
+}
+
+fn open_up(tree: &Path) -> io::Result<()> {
+    let mut open = vec![tree.to_owned()];
+    while let Some(directory) = open.pop() {
+        fs::set_permissions(&directory, Permissions::from_mode(0o700))?;
+        for entry in fs::read_dir(&directory)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn remove_draft(draft: &Path) -> Result<()> {

@@ -11,11 +11,14 @@ pub(crate) mod error;
 mod existing_file;
 mod file;
 mod host;
+#[cfg_attr(not(test), expect(dead_code, reason = "the kind that runs servers from images is not there yet"))]
+mod image;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "private networks come after what they are made of"))]
 mod link;
 #[cfg_attr(not(test), expect(dead_code, reason = "private networks come after what they are made of"))]
 mod range;
 mod value;
+mod volume;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -34,6 +37,10 @@ use existing_file::ExistingFile;
 use file::File;
 use host::Host;
 use value::Value;
+use volume::Volume;
+
+/// Where local providers keep what is theirs, below the workspace's directory.
+const STATE: &str = ".provisioning/local";
 
 /// Builds local providers.
 #[derive(Debug)]
@@ -54,7 +61,7 @@ pub struct Local {
 impl LocalFactory {
     /// A factory whose providers start at a directory, the workspace's.
     pub fn new(base: &Path) -> Self {
-        let any = Local::new(base);
+        let any = Local::new(base, &base.join(STATE));
         Self {
             base: base.to_owned(),
             settings: Arc::new(Schema::parse(include_str!("local.toml")).expect("the shipped schema parses")),
@@ -82,19 +89,22 @@ impl ProviderFactory for LocalFactory {
             .map_err(|error| Error::invalid(format!("the settings of a `local` provider do not fit: {error}")))?;
         let root = self.base.join(settings.root);
         let absolute = std::path::absolute(&root).map_err(error::at(&root))?;
-        Ok(Arc::new(Local::new(&absolute)))
+        let state = std::path::absolute(self.base.join(STATE)).map_err(error::at(&self.base))?;
+        Ok(Arc::new(Local::new(&absolute, &state)))
     }
 }
 
 impl Local {
-    /// The machine seen from an absolute directory.
-    pub fn new(root: &Path) -> Self {
+    /// The machine seen from an absolute directory, with another for what the provider keeps for itself; the second is
+    /// made when it is needed.
+    pub fn new(root: &Path, state: &Path) -> Self {
         let root = Root::new(root.to_owned());
         let kinds = vec![
             Arc::new(Value::new()) as Arc<dyn AnyKind>,
             erase(Directory::new(root.clone())),
             erase(File::new(root.clone())),
             erase(Host),
+            erase(Volume::new(root.clone(), state)),
         ];
         let lookups = vec![erase_lookup(ExistingFile::new(root.clone()))];
         Self { root, kinds, lookups }
