@@ -11,6 +11,8 @@ pub(crate) mod error;
 mod existing_file;
 mod file;
 mod host;
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing starts a keeper yet"))]
+mod keeper;
 mod value;
 
 use std::fmt;
