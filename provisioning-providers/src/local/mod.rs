@@ -13,6 +13,8 @@ mod file;
 mod host;
 #[cfg_attr(not(test), expect(dead_code, reason = "the kind that runs servers from images is not there yet"))]
 mod image;
+#[cfg_attr(not(test), expect(dead_code, reason = "nothing starts a keeper yet"))]
+mod keeper;
 #[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "private networks come after what they are made of"))]
 mod link;
 #[cfg_attr(not(test), expect(dead_code, reason = "private networks come after what they are made of"))]
