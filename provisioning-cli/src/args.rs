@@ -78,6 +78,36 @@ pub(crate) enum Verb {
         #[arg(long)]
         reveal: bool,
     },
+    /// Run a command on a host, such as a server, and exit with its code
+    Exec {
+        /// The resource that is the host
+        name: String,
+        /// The program and its arguments; what is piped in is its input
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<String>,
+    },
+    /// Open a shell on a host, or run another command there with this terminal
+    Shell {
+        /// The resource that is the host
+        name: String,
+        /// The program and its arguments
+        #[arg(last = true, value_name = "COMMAND", default_values = ["/bin/sh", "-l"])]
+        command: Vec<String>,
+    },
+    /// Show what the programs wrote that a host keeps running, or that a service or a process is
+    Logs {
+        /// The host, service or process
+        name: String,
+        /// Only this one of the host's programs
+        #[arg(long, value_name = "UNIT")]
+        unit: Option<String>,
+        /// The last N lines of each
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        lines: usize,
+        /// Wait for more until interrupted
+        #[arg(long, short)]
+        follow: bool,
+    },
     /// Say who works on the workspace, how the last run ended and what it left to do
     Status,
     /// List the runs

@@ -111,6 +111,14 @@ pub(crate) fn print(text: &str) -> Result<(), Error> {
     }
 }
 
+/// Passes on what a program wrote, byte by byte. A reader that has left is no error.
+pub(crate) fn pass(mut stream: impl Write, bytes: &[u8]) -> Result<(), Error> {
+    match stream.write_all(bytes).and_then(|()| stream.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(of_io("write to", "the output", error)),
+        _ => Ok(()),
+    }
+}
+
 /// The error of the operating system for something that was to be done to a file or a stream.
 pub(crate) fn of_io(verb: &str, what: &str, error: io::Error) -> Error {
     use io::ErrorKind as Io;

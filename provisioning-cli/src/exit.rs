@@ -53,6 +53,11 @@ pub(crate) fn of_outcome(outcome: Outcome) -> u8 {
     }
 }
 
+/// The exit code of a program that was run for somebody: its own.
+pub(crate) fn of_program(code: i32) -> u8 {
+    u8::try_from(code).unwrap_or(u8::MAX)
+}
+
 /// What a kind of error is for a script and for a person.
 pub(crate) struct Meaning {
     /// The exit code.
@@ -96,6 +101,7 @@ pub(crate) fn help() -> String {
     }
     text.push_str("  80  the run failed and can be resumed\n  81  the run was stopped and can be resumed\n");
     text.push_str("  82  a newer run took the run's place\n\n");
+    text.push_str("exec and shell exit with the code of the command that they ran.\n");
     text.push_str("Data goes to standard output; progress, questions and errors go to standard error.\n");
     text.push_str("With --json an error is { \"error\": { kind, message, hint, context, diagnostics } }. NO_COLOR is obeyed.");
     text

@@ -12,10 +12,14 @@ use provisioning_core::registry::Registry;
 pub mod local;
 pub mod services;
 pub mod transport;
+mod unit;
 
 /// Everything that ships; relative paths of the local provider start at `base`, the workspace's directory.
 pub fn registry(base: &Path) -> Registry {
-    let registry = Registry::default().with_service(services::command::Command::default());
+    let registry = Registry::default()
+        .with_service(services::command::Command::default())
+        .with_service(services::program::Program::default())
+        .with_service(services::web::Web::default());
     #[cfg(feature = "local")]
     let registry =
         registry.with_provider(local::LocalFactory::new(base)).with_transport("local", transport::local::LocalTransport);

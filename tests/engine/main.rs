@@ -4,6 +4,7 @@ mod applying;
 mod failing;
 mod fixture;
 mod holding;
+mod hosts;
 mod keeping;
 mod queued;
 mod stopping;

@@ -1,10 +1,13 @@
 //! What each command does: one file per command, or per close family. How an answer looks is in `render`.
 
+mod exec;
 mod graph;
 mod history;
 mod init;
+mod logs;
 mod plan;
 mod run;
+mod shell;
 mod state;
 
 use std::path::Path;
@@ -42,6 +45,12 @@ pub(crate) async fn run(arguments: Arguments, console: Console) -> Result<u8, Pr
         Verb::Abandon { step, reason } => abandon(console, directory, &step, &reason).await,
         Verb::Show { name } => state::show(console, directory, name.as_deref()).await,
         Verb::Output { name, reveal } => state::output(console, directory, name.as_deref(), reveal).await,
+        Verb::Exec { name, command } => exec::run(console, directory, &name, command).await,
+        Verb::Shell { name, command } => shell::run(directory, &name, command).await,
+        Verb::Logs { name, unit, lines, follow } => {
+            let wanted = logs::Wanted { name: &name, unit: unit.as_deref(), lines };
+            logs::run(console, directory, wanted, follow).await
+        }
         Verb::Status => history::status(console, directory).await,
         Verb::Runs { last } => history::runs(console, directory, last).await,
         Verb::Events { run, follow } => history::events(console, directory, run, follow).await,

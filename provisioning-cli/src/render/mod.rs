@@ -6,6 +6,7 @@
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod graph;
+pub(crate) mod log;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod report;

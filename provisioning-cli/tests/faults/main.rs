@@ -4,6 +4,7 @@
 
 mod disk;
 mod face;
+mod hosts;
 mod input;
 mod plans;
 mod runs;

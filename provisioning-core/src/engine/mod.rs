@@ -5,6 +5,7 @@
 //! [`executor`](crate::executor).
 
 mod control;
+mod hosts;
 mod inspect;
 mod options;
 mod refresh;
@@ -17,6 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use control::Control;
+pub use hosts::Logs;
 pub use options::Builder;
 pub use report::{OutputValue, Report, Status, StepStatus};
 
@@ -27,6 +29,7 @@ use crate::config::Settings;
 use crate::error::Result;
 use crate::event::Observer;
 use crate::graph::Graph;
+use crate::host::{Host, UnitStatus};
 use crate::journal::RunSummary;
 use crate::name::{ResourceName, RunId, StepId};
 use crate::plan::{Command, Plan};
@@ -145,6 +148,31 @@ impl Engine {
     /// Entries of the journal, in order.
     pub async fn entries(&self, range: Range) -> Result<Vec<Entry>> {
         self.store.entries(range).await
+    }
+
+    /// The host that the `connection` of a resource leads to, by the state; no call is made.
+    ///
+    /// # Errors
+    /// `NotFound` for an unknown resource, `Invalid` for one without a `connection`.
+    pub async fn host(&self, name: &str) -> Result<Arc<dyn Host>> {
+        self.host_of(name).await
+    }
+
+    /// How every program is that a host keeps running, by its name there.
+    ///
+    /// # Errors
+    /// Those of [`host`](Self::host), and `Unsupported` where the host keeps none.
+    pub async fn units(&self, name: &str) -> Result<BTreeMap<String, UnitStatus>> {
+        self.units_of(name).await
+    }
+
+    /// The ends of what programs wrote, at most so many bytes of each: of the units on a host or of one among them, of
+    /// the unit that a service keeps, or of a resource that names its log as its output `log`.
+    ///
+    /// # Errors
+    /// Those of [`units`](Self::units), and `NotFound` for an unknown unit.
+    pub async fn logs(&self, name: &str, unit: Option<&str>, max_bytes: u64) -> Result<Logs> {
+        self.logs_of(name, unit, max_bytes).await
     }
 
     /// Checks the journal's hash chain and that replaying it gives the state.

@@ -110,7 +110,8 @@ impl Eyes {
                 }
                 Need::Condition { name, connection, inputs } => {
                     let (host, service) = (self.tools.host(&connection)?, self.tools.service(&desired.resources[&name].kind)?);
-                    let condition = within(engine.settings.timeout_seconds, service.check(host.as_ref(), &inputs)).await;
+                    let check = service.check(&name, host.as_ref(), &inputs);
+                    let condition = within(engine.settings.timeout_seconds, check).await;
                     let condition = match condition.map_err(|error| error.with_context("service", name.as_str()))? {
                         Condition::InSync(outputs) => {
                             let outputs = concealed(&outputs, &inputs);

@@ -45,7 +45,7 @@ pub(super) async fn perform(
             Ok(Effect::Done(read.into_iter().next().flatten()))
         }
         (Action::ApplyService, Some(Target::Service(service, host))) => {
-            let outputs = match service.check(host.as_ref(), inputs).await {
+            let outputs = match service.check(&step.resource, host.as_ref(), inputs).await {
                 Err(error) => return undecided(call, error),
                 Ok(Condition::InSync(outputs)) => outputs,
                 Ok(Condition::Differs(_) | Condition::Absent) => service.apply(&context, host.as_ref(), inputs).await?,

@@ -3,6 +3,7 @@
 //! Transports (this machine, a local server) implement the trait; task services use it and know no transport. What a
 //! host keeps running is a [`Unit`].
 
+mod text;
 mod unit;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use text::{appended, last_lines, tail};
 pub use unit::{Health, Log, Probe, Restart, Stop, Supervisor, Unit, UnitState, UnitStatus};
 
 use crate::error::{Error, ErrorKind, Result};

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Command, Facts, Host, Output};
+use crate::name::ResourceName;
 use crate::provider::Context;
 use crate::registry::Transport;
 use crate::schema::Schema;
@@ -22,7 +23,7 @@ impl TaskService for FlagService {
         self.0.flag_schema()
     }
 
-    async fn check(&self, host: &dyn Host, inputs: &Value) -> Result<Condition> {
+    async fn check(&self, _: &ResourceName, host: &dyn Host, inputs: &Value) -> Result<Condition> {
         let name = host.facts().await?.host_name;
         let look = || {
             Ok(match self.0.flag(&name) {

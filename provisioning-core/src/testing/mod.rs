@@ -1,5 +1,5 @@
 //! What engines, providers and task services are tried out with: a conformance suite for provider authors, a fake cloud,
-//! a store that dies, sweeps over a plan, and a clock and identifiers that repeat.
+//! a fake host, a store that dies, sweeps over a plan, and a clock and identifiers that repeat.
 //!
 //! Public, so that the authors of providers and the users of the engine can test with it.
 
@@ -7,6 +7,7 @@ mod cloud;
 mod conformance;
 mod crash;
 mod flag;
+mod host;
 mod image;
 mod reporter;
 mod seeded;
@@ -15,6 +16,7 @@ mod sweep;
 pub use cloud::{FakeCloud, Fault};
 pub use conformance::{Case, Finding, conformance};
 pub use crash::{CrashPoint, CrashingStore, Death, Moment};
+pub use host::{FakeHost, FakeSupervisor};
 pub use reporter::{RecordingReporter, context};
 pub use seeded::{ManualClock, SeededIds};
 pub use sweep::{Scene, Swept, sweep};

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
@@ -82,6 +83,15 @@ impl Host for LocalHost {
 
     async fn facts(&self) -> Result<Facts> {
         Ok(facts())
+    }
+
+    fn terminal(&self, command: &Command) -> Result<Vec<OsString>> {
+        let mut arguments = command.arguments.clone();
+        if !command.directory.is_empty() {
+            let enter = ["/bin/sh", "-c", "cd -- \"$0\" && exec \"$@\"", &command.directory].map(str::to_owned);
+            arguments.splice(0..0, enter);
+        }
+        Ok(arguments.into_iter().map(OsString::from).collect())
     }
 }
 

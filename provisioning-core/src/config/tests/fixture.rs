@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use crate::config::Workspace;
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::name::ResourceName;
 use crate::provider::{Context, Provider};
 use crate::registry::{ProviderFactory, Registry};
 use crate::schema::Schema;
@@ -88,7 +89,7 @@ impl TaskService for Nginx {
         schema("kind = 'nginx'\nsummary = 'A server.'\n[fields]\nport = { type = 'integer', summary = 'Its port.' }")
     }
 
-    async fn check(&self, _: &dyn Host, _: &Value) -> Result<Condition> {
+    async fn check(&self, _: &ResourceName, _: &dyn Host, _: &Value) -> Result<Condition> {
         Err(Error::bug("called"))
     }
 

@@ -91,7 +91,7 @@ impl TaskService for Banner {
         Arc::new(Schema::parse(text).expect("a schema"))
     }
 
-    async fn check(&self, _: &dyn Host, _: &Value) -> Result<Condition> {
+    async fn check(&self, _: &ResourceName, _: &dyn Host, _: &Value) -> Result<Condition> {
         Err(Error::bug("nobody calls it"))
     }
 

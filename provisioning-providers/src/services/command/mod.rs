@@ -12,6 +12,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::host::Host;
+use provisioning_core::name::ResourceName;
 use provisioning_core::provider::Context;
 use provisioning_core::schema::Schema;
 use provisioning_core::task::{Condition, TaskService};
@@ -51,7 +52,7 @@ impl TaskService for Command {
         self.schema.clone()
     }
 
-    async fn check(&self, host: &dyn Host, inputs: &Value) -> Result<Condition> {
+    async fn check(&self, _: &ResourceName, host: &dyn Host, inputs: &Value) -> Result<Condition> {
         let wanted = Inputs::parse(inputs)?;
         condition(&wanted, &Lines::new(host, &wanted, inputs)?).await
     }

@@ -29,7 +29,8 @@ impl Fixture {
     }
 
     async fn check(&self, inputs: &Value) -> Result<Condition> {
-        Command::default().check(&LocalHost, inputs).await
+        let name = ResourceName::parse("setup@web").expect("a name");
+        Command::default().check(&name, &LocalHost, inputs).await
     }
 
     async fn apply(&self, inputs: &Value) -> Result<Value> {

@@ -123,3 +123,14 @@ async fn a_file_that_is_put_is_got_back_and_put_again() {
     let mode = said(&shell(&format!("stat -c %a {}", path.display()))).await;
     assert_eq!(mode, (0, "600\n".into()));
 }
+
+#[test]
+fn a_terminal_takes_the_command_as_it_is_and_in_its_directory() {
+    let command = Command { arguments: vec!["pwd".into(), "-P".into()], ..Command::default() };
+    assert_eq!(LocalHost.terminal(&command).expect("words"), ["pwd", "-P"]);
+    let directory = TempDir::new().expect("a directory");
+    let place = directory.path().canonicalize().expect("exists").display().to_string();
+    let words = LocalHost.terminal(&Command { directory: place.clone(), ..command }).expect("words");
+    let output = std::process::Command::new(&words[0]).args(&words[1..]).output().expect("runs");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), format!("{place}\n"));
+}
