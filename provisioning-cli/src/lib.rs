@@ -14,13 +14,17 @@ mod workspace;
 use std::ffi::OsString;
 
 use clap::Parser;
+use provisioning_providers::local::Keeper;
 use tracing_subscriber::EnvFilter;
 
 use args::Arguments;
 use console::{Console, Format};
 
 /// Runs the command with its arguments, the program's name first, and gives its exit code.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+///
+/// The keeper is what the program got from [`enter_if_keeper`](provisioning_providers::local::enter_if_keeper), called
+/// before.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, keeper: &Keeper) -> u8 {
     let words: Vec<OsString> = arguments.into_iter().collect();
     let arguments = match Arguments::try_parse_from(&words) {
         Ok(arguments) => arguments,
@@ -34,7 +38,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let console = Console::new(arguments.global.format());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("the system gives an event queue");
-    match runtime.block_on(commands::run(arguments, console)) {
+    match runtime.block_on(commands::run(arguments, console, keeper)) {
         Ok(code) => code,
         Err(problem) => {
             console.problem(&problem, &workspace::root(&directory).unwrap_or(directory));

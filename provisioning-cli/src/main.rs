@@ -4,6 +4,10 @@
 
 use std::process::ExitCode;
 
+use provisioning_providers::local::enter_if_keeper;
+
 fn main() -> ExitCode {
-    ExitCode::from(provisioning_cli::run(std::env::args_os()))
+    // Servers and processes are kept by this program, started again: then it is no command.
+    let keeper = enter_if_keeper();
+    ExitCode::from(provisioning_cli::run(std::env::args_os(), &keeper))
 }

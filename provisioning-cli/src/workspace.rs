@@ -13,9 +13,19 @@ use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::Observer;
 use provisioning_core::resource::Desired;
 use provisioning_core::store::{Identity, MemoryStore, Opening, SqliteStore, Store};
-use provisioning_providers::registry;
+use provisioning_providers::local::Keeper;
+use provisioning_providers::registry_with_keeper;
 
 use crate::args::Pace;
+
+/// Where a command begins.
+#[derive(Debug, Clone)]
+pub(crate) struct Start {
+    /// A folder in the workspace.
+    pub(crate) directory: PathBuf,
+    /// What starts keepers for servers and processes.
+    pub(crate) keeper: Keeper,
+}
 
 /// An open workspace.
 pub(crate) struct Session {
@@ -35,9 +45,9 @@ pub(crate) enum Missing {
 }
 
 /// Opens a workspace with what it declares.
-pub(crate) fn declared(directory: &Path, pace: &Pace, observer: Observer, missing: Missing) -> Result<(Session, Desired)> {
-    let root = root(directory)?;
-    let registry = registry(&root);
+pub(crate) fn declared(start: &Start, pace: &Pace, observer: Observer, missing: Missing) -> Result<(Session, Desired)> {
+    let root = root(&start.directory)?;
+    let registry = registry_with_keeper(&root, &start.keeper);
     let Workspace { name, settings, store, desired, .. } = Workspace::load(&root, &registry)?;
     let store = open(&store, missing)?;
     let engine = Engine::builder(registry, store).settings(paced(settings, pace)).observer(observer).build();
@@ -45,18 +55,21 @@ pub(crate) fn declared(directory: &Path, pace: &Pace, observer: Observer, missin
 }
 
 /// Opens a workspace for its state and its runs alone: what it declares is not evaluated, and may be wrong.
-pub(crate) fn stored(directory: &Path, pace: &Pace, observer: Observer) -> Result<Session> {
-    let root = root(directory)?;
+pub(crate) fn stored(start: &Start, pace: &Pace, observer: Observer) -> Result<Session> {
+    let root = root(&start.directory)?;
     let Location { name, settings, store, .. } = Location::open(&root)?;
     let store = open(&store, Missing::Empty)?;
-    let engine = Engine::builder(registry(&root), store).settings(paced(settings, pace)).observer(observer).build();
+    let engine = Engine::builder(registry_with_keeper(&root, &start.keeper), store)
+        .settings(paced(settings, pace))
+        .observer(observer)
+        .build();
     Ok(Session { engine, name })
 }
 
 /// Opens a workspace for what it declares alone: no store is read or made.
-pub(crate) fn unstored(directory: &Path) -> Result<(Engine, Desired)> {
-    let root = root(directory)?;
-    let registry = registry(&root);
+pub(crate) fn unstored(start: &Start) -> Result<(Engine, Desired)> {
+    let root = root(&start.directory)?;
+    let registry = registry_with_keeper(&root, &start.keeper);
     let Workspace { settings, desired, .. } = Workspace::load(&root, &registry)?;
     let engine = Engine::builder(registry, empty()).settings(settings).build();
     Ok((engine, desired))

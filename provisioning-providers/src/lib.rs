@@ -14,7 +14,8 @@ pub mod services;
 pub mod transport;
 mod unit;
 
-/// Everything that ships; relative paths of the local provider start at `base`, the workspace's directory.
+/// Everything that ships but servers and processes on this machine, which take a [`Keeper`](local::Keeper); relative
+/// paths of the local provider start at `base`, the workspace's directory.
 pub fn registry(base: &Path) -> Registry {
     let registry = Registry::default()
         .with_service(services::command::Command::default())
@@ -22,8 +23,16 @@ pub fn registry(base: &Path) -> Registry {
         .with_service(services::web::Web::default());
     #[cfg(feature = "local")]
     let registry =
-        registry.with_provider(local::LocalFactory::new(base)).with_transport("local", transport::local::LocalTransport);
+        registry.with_provider(local::LocalFactory::new(base, None)).with_transport("local", transport::local::LocalTransport);
     #[cfg(not(feature = "local"))]
     let _ = base;
     registry
+}
+
+/// Everything that ships, for a program that called [`enter_if_keeper`](local::enter_if_keeper) first in its `main`.
+#[cfg(feature = "local")]
+pub fn registry_with_keeper(base: &Path, keeper: &local::Keeper) -> Registry {
+    registry(base)
+        .with_provider(local::LocalFactory::new(base, Some(keeper.clone())))
+        .with_transport("local_server", transport::local_server::LocalServerTransport::new(keeper.clone()))
 }

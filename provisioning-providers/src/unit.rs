@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::host::{Health, Log, Probe, Restart, Stop, Supervisor, Unit, UnitState, UnitStatus};
+use provisioning_core::schema::Schema;
 use serde::Deserialize;
 
 /// The signals that a program may be stopped with.
@@ -44,6 +45,12 @@ struct HealthFields {
     timeout_seconds: f64,
     failures: u32,
     start_seconds: f64,
+}
+
+/// A schema in TOML, and with it the fields that declare a program.
+pub(crate) fn schema_of(toml: &str) -> Schema {
+    let parse = |toml| Schema::parse(toml).expect("the shipped schema parses");
+    parse(&format!("{toml}\n{}", include_str!("unit.toml")))
 }
 
 impl UnitFields {

@@ -12,7 +12,7 @@ use provisioning_core::error::{ErrorKind, Result};
 use provisioning_core::name::{Kind, StepId};
 use provisioning_core::provider::{AnyKind, Context, Found, Provider, Reply};
 use provisioning_core::record::Object;
-use provisioning_core::registry::Registry;
+use provisioning_core::registry::{ProviderFactory, Registry};
 use provisioning_core::schema::Existence;
 use provisioning_core::testing::{RecordingReporter, context};
 use provisioning_core::value::{Node, Secret, Value};
@@ -25,12 +25,21 @@ struct World {
     provider: Arc<dyn Provider>,
 }
 
+/// Settings as the engine hands them over: checked, with defaults.
+fn settings(factory: &dyn ProviderFactory, given: &[(&str, &str)]) -> Value {
+    let given = Value::map(given.iter().map(|(name, value)| (*name, Value::from(*value))));
+    let mut problems = Vec::new();
+    let settings = factory.settings().check(&Node::from(given), "providers.here", &mut problems);
+    assert_eq!(problems, []);
+    settings
+}
+
 impl World {
     fn new() -> Self {
         let directory = TempDir::new().expect("a directory");
         let registry = registry(directory.path());
         let factory = registry.provider(&word("local")).expect("ships").clone();
-        let provider = factory.build(&Value::map::<&str>([])).expect("builds");
+        let provider = factory.build(&settings(factory.as_ref(), &[])).expect("builds");
         Self { directory, registry, provider }
     }
 
@@ -318,7 +327,7 @@ async fn a_root_that_is_no_directory_fails_the_check() {
     let world = World::new();
     let factory = world.registry.provider(&word("local")).expect("ships").clone();
     world.provider.check().await.expect("the base is a directory");
-    let elsewhere = factory.build(&Value::map([("root", "nowhere".into())])).expect("builds without a call");
+    let elsewhere = factory.build(&settings(factory.as_ref(), &[("root", "nowhere")])).expect("builds without a call");
     let error = elsewhere.check().await.expect_err("is not there");
     let root = world.path("nowhere");
     assert_eq!(error.to_string(), format!("the root `{}` of a `local` provider is not a directory", root.display()));

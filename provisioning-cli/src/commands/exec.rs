@@ -1,7 +1,6 @@
 //! `exec`: one command on a host, from its input to its exit code.
 
 use std::io::{self, IsTerminal, Read};
-use std::path::Path;
 
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::host::{Command, Output};
@@ -11,12 +10,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::look;
 use crate::console::{Console, of_io, pass};
 use crate::exit::{Problem, of_program};
+use crate::workspace::Start;
 
 /// The most that is read to be the input of a command, in bytes.
 const MAX_INPUT: u64 = 64 << 20;
 
-pub(super) async fn run(console: Console, directory: &Path, name: &str, arguments: Vec<String>) -> Result<u8, Problem> {
-    let host = look(directory)?.engine.host(name).await?;
+pub(super) async fn run(console: Console, start: &Start, name: &str, arguments: Vec<String>) -> Result<u8, Problem> {
+    let host = look(start)?.engine.host(name).await?;
     let command = Command { arguments, input: input()?, ..Command::default() };
     let listen = |kind| signal(kind).map_err(|error| of_io("listen to", "signals", error));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);

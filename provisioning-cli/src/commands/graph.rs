@@ -1,14 +1,12 @@
 //! `graph`: what depends on what.
 
-use std::path::Path;
-
 use crate::console::{Console, print};
 use crate::exit::{DONE, Problem};
 use crate::render::graph::Drawing;
-use crate::workspace;
+use crate::workspace::{self, Start};
 
-pub(super) fn run(console: Console, directory: &Path, text: bool) -> Result<u8, Problem> {
-    let (engine, desired) = workspace::unstored(directory)?;
+pub(super) fn run(console: Console, start: &Start, text: bool) -> Result<u8, Problem> {
+    let (engine, desired) = workspace::unstored(start)?;
     let graph = engine.validate(&desired)?;
     let kinds = desired.resources.iter().map(|(name, declared)| (name, &declared.kind)).collect();
     let drawing = Drawing { graph: &graph, kinds };

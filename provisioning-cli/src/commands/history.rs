@@ -1,6 +1,5 @@
 //! `status`, `runs`, `events` and `verify`: what happened, as the journal has it.
 
-use std::path::Path;
 use std::time::Duration;
 
 use provisioning_core::digest::Digest;
@@ -14,27 +13,28 @@ use super::look;
 use crate::console::{self, Console};
 use crate::exit::{DONE, Problem, of_kind};
 use crate::render;
+use crate::workspace::Start;
 
 /// How many entries are read at once.
 const PAGE: usize = 1_000;
 /// How often the journal is looked at while it is followed.
 const PAUSE: Duration = Duration::from_millis(250);
 
-pub(super) async fn status(console: Console, directory: &Path) -> Result<u8, Problem> {
-    let session = look(directory)?;
+pub(super) async fn status(console: Console, start: &Start) -> Result<u8, Problem> {
+    let session = look(start)?;
     let status = session.engine.status().await?;
     console.show(&status, || render::state::status(&session.name, &status))?;
     Ok(DONE)
 }
 
-pub(super) async fn runs(console: Console, directory: &Path, last: usize) -> Result<u8, Problem> {
-    let runs = look(directory)?.engine.runs().await?;
+pub(super) async fn runs(console: Console, start: &Start, last: usize) -> Result<u8, Problem> {
+    let runs = look(start)?.engine.runs().await?;
     console.show(&runs, || render::state::runs(&runs, last))?;
     Ok(DONE)
 }
 
-pub(super) async fn verify(console: Console, directory: &Path) -> Result<u8, Problem> {
-    let verified = look(directory)?.engine.verify().await?;
+pub(super) async fn verify(console: Console, start: &Start) -> Result<u8, Problem> {
+    let verified = look(start)?.engine.verify().await?;
     let head = verified.head.as_ref().map_or("none", Digest::short);
     let whole = || match verified.entries {
         0 => "Whole: the journal is empty.".to_owned(),
@@ -44,8 +44,8 @@ pub(super) async fn verify(console: Console, directory: &Path) -> Result<u8, Pro
     Ok(if verified.problem.is_some() { of_kind(ErrorKind::Corrupt).code } else { DONE })
 }
 
-pub(super) async fn events(console: Console, directory: &Path, run: Option<RunId>, follow: bool) -> Result<u8, Problem> {
-    let engine = look(directory)?.engine;
+pub(super) async fn events(console: Console, start: &Start, run: Option<RunId>, follow: bool) -> Result<u8, Problem> {
+    let engine = look(start)?.engine;
     let Some(run) = choose(&engine, run).await? else {
         console.say(render::state::NO_RUN);
         return Ok(DONE);

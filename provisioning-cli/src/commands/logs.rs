@@ -1,7 +1,6 @@
 //! `logs`: what programs wrote, and what they go on writing.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 use provisioning_core::engine::Logs;
@@ -12,6 +11,7 @@ use super::look;
 use crate::console::Console;
 use crate::exit::{DONE, Problem};
 use crate::render::log::Headed;
+use crate::workspace::Start;
 
 /// The most that is read of one log at once, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -25,8 +25,8 @@ pub(super) struct Wanted<'a> {
     pub(super) lines: usize,
 }
 
-pub(super) async fn run(console: Console, directory: &Path, wanted: Wanted<'_>, follow: bool) -> Result<u8, Problem> {
-    let engine = look(directory)?.engine;
+pub(super) async fn run(console: Console, start: &Start, wanted: Wanted<'_>, follow: bool) -> Result<u8, Problem> {
+    let engine = look(start)?.engine;
     let mut seen = engine.logs(wanted.name, wanted.unit, MAX_BYTES).await?;
     let mut headed = Headed::new(seen.len());
     let last = seen.iter().map(|(name, text)| (name.clone(), last_lines(text, wanted.lines).to_vec())).collect();

@@ -10,52 +10,51 @@ mod run;
 mod shell;
 mod state;
 
-use std::path::Path;
-
 use clap::CommandFactory;
 use provisioning_core::error::Error;
 use provisioning_core::event::Observer;
 use provisioning_core::name::StepId;
 use provisioning_core::plan::Command;
+use provisioning_providers::local::Keeper;
 
 use crate::args::{Arguments, Pace, Replace, Scope, Verb};
 use crate::console::{Console, print};
 use crate::exit::{DONE, Problem};
 use crate::render::count;
-use crate::workspace::{self, Session};
+use crate::workspace::{self, Session, Start};
 
 /// Does what the arguments say and gives the exit code.
-pub(crate) async fn run(arguments: Arguments, console: Console) -> Result<u8, Problem> {
-    let directory = arguments.global.directory.as_path();
+pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper) -> Result<u8, Problem> {
+    let start = &Start { directory: arguments.global.directory.clone(), keeper: keeper.clone() };
     match arguments.verb {
-        Verb::Init { folder } => init::run(console, &directory.join(folder)),
-        Verb::Validate => validate(console, directory),
-        Verb::Plan(arguments) => plan::run(console, directory, arguments).await,
-        Verb::Apply(arguments) => run::apply(console, directory, arguments).await,
-        Verb::Destroy(arguments) => run::destroy(console, directory, arguments).await,
+        Verb::Init { folder } => init::run(console, &start.directory.join(folder)),
+        Verb::Validate => validate(console, start),
+        Verb::Plan(arguments) => plan::run(console, start, arguments).await,
+        Verb::Apply(arguments) => run::apply(console, start, arguments).await,
+        Verb::Destroy(arguments) => run::destroy(console, start, arguments).await,
         Verb::Refresh { pace, scope } => {
             let options = scope.options(Command::Refresh, Replace::default());
-            run::without_asking(console, directory, &pace, options).await
+            run::without_asking(console, start, &pace, options).await
         }
         Verb::Forget { names } => {
             let options = Scope::of(names).options(Command::Forget, Replace::default());
-            run::without_asking(console, directory, &Pace::default(), options).await
+            run::without_asking(console, start, &Pace::default(), options).await
         }
-        Verb::Resume { run, pace } => run::resume(console, directory, run, pace).await,
-        Verb::Abandon { step, reason } => abandon(console, directory, &step, &reason).await,
-        Verb::Show { name } => state::show(console, directory, name.as_deref()).await,
-        Verb::Output { name, reveal } => state::output(console, directory, name.as_deref(), reveal).await,
-        Verb::Exec { name, command } => exec::run(console, directory, &name, command).await,
-        Verb::Shell { name, command } => shell::run(directory, &name, command).await,
+        Verb::Resume { run, pace } => run::resume(console, start, run, pace).await,
+        Verb::Abandon { step, reason } => abandon(console, start, &step, &reason).await,
+        Verb::Show { name } => state::show(console, start, name.as_deref()).await,
+        Verb::Output { name, reveal } => state::output(console, start, name.as_deref(), reveal).await,
+        Verb::Exec { name, command } => exec::run(console, start, &name, command).await,
+        Verb::Shell { name, command } => shell::run(start, &name, command).await,
         Verb::Logs { name, unit, lines, follow } => {
             let wanted = logs::Wanted { name: &name, unit: unit.as_deref(), lines };
-            logs::run(console, directory, wanted, follow).await
+            logs::run(console, start, wanted, follow).await
         }
-        Verb::Status => history::status(console, directory).await,
-        Verb::Runs { last } => history::runs(console, directory, last).await,
-        Verb::Events { run, follow } => history::events(console, directory, run, follow).await,
-        Verb::Verify => history::verify(console, directory).await,
-        Verb::Graph { text } => graph::run(console, directory, text),
+        Verb::Status => history::status(console, start).await,
+        Verb::Runs { last } => history::runs(console, start, last).await,
+        Verb::Events { run, follow } => history::events(console, start, run, follow).await,
+        Verb::Verify => history::verify(console, start).await,
+        Verb::Graph { text } => graph::run(console, start, text),
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "provisioning", &mut script);
@@ -65,8 +64,8 @@ pub(crate) async fn run(arguments: Arguments, console: Console) -> Result<u8, Pr
     }
 }
 
-fn validate(console: Console, directory: &Path) -> Result<u8, Problem> {
-    let (engine, desired) = workspace::unstored(directory)?;
+fn validate(console: Console, start: &Start) -> Result<u8, Problem> {
+    let (engine, desired) = workspace::unstored(start)?;
     engine.validate(&desired)?;
     let numbers = [desired.resources.len(), desired.providers.len(), desired.outputs.len()];
     let [resources, providers, outputs] = numbers;
@@ -79,14 +78,14 @@ fn validate(console: Console, directory: &Path) -> Result<u8, Problem> {
     Ok(DONE)
 }
 
-async fn abandon(console: Console, directory: &Path, step: &StepId, reason: &str) -> Result<u8, Problem> {
-    look(directory)?.engine.abandon(step, reason).await?;
+async fn abandon(console: Console, start: &Start, step: &StepId, reason: &str) -> Result<u8, Problem> {
+    look(start)?.engine.abandon(step, reason).await?;
     let next = "It counts as failed now: `provisioning resume` tries it again, `provisioning plan` starts anew.";
     console.show(&serde_json::json!({ "abandoned": step }), || format!("Gave up on {step}. {next}"))?;
     Ok(DONE)
 }
 
 /// Opens a workspace to look at what is kept of it.
-fn look(directory: &Path) -> Result<Session, Error> {
-    workspace::stored(directory, &Pace::default(), Observer::default())
+fn look(start: &Start) -> Result<Session, Error> {
+    workspace::stored(start, &Pace::default(), Observer::default())
 }

@@ -13,13 +13,13 @@ use crate::console::{Console, of_io};
 use crate::exit::{CHANGES, DONE, Problem};
 use crate::render;
 use crate::render::progress::Progress;
-use crate::workspace::{self, Missing};
+use crate::workspace::{self, Missing, Start};
 
-pub(super) async fn run(console: Console, directory: &Path, arguments: PlanArguments) -> Result<u8, Problem> {
+pub(super) async fn run(console: Console, start: &Start, arguments: PlanArguments) -> Result<u8, Problem> {
     let progress = Progress::new(console);
     // A plan that is kept belongs to a store.
     let missing = if arguments.out.is_some() { Missing::Made } else { Missing::Empty };
-    let (session, desired) = workspace::declared(directory, &Pace::default(), progress.observer(), missing)?;
+    let (session, desired) = workspace::declared(start, &Pace::default(), progress.observer(), missing)?;
     let command = if arguments.destroy { Command::Destroy } else { Command::Apply };
     let plan = session.engine.plan(&desired, &arguments.scope.options(command, arguments.replace)).await;
     progress.clear();

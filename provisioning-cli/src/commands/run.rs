@@ -16,59 +16,59 @@ use crate::console::{Console, confirm, of_io, print};
 use crate::exit::{Problem, of_outcome};
 use crate::render;
 use crate::render::progress::Progress;
-use crate::workspace::{self, Missing, Session};
+use crate::workspace::{self, Missing, Session, Start};
 
-pub(super) async fn apply(console: Console, directory: &Path, arguments: ApplyArguments) -> Result<u8, Problem> {
+pub(super) async fn apply(console: Console, start: &Start, arguments: ApplyArguments) -> Result<u8, Problem> {
     if let Some(file) = &arguments.plan {
-        return apply_file(console, directory, file, &arguments.pace).await;
+        return apply_file(console, start, file, &arguments.pace).await;
     }
     let options = arguments.scope.options(Command::Apply, arguments.replace);
     if arguments.yes {
-        return without_asking(console, directory, &arguments.pace, options).await;
+        return without_asking(console, start, &arguments.pace, options).await;
     }
     console.can_ask("apply")?;
-    plan_and_run(console, directory, &arguments.pace, options, Some("Make these changes?")).await
+    plan_and_run(console, start, &arguments.pace, options, Some("Make these changes?")).await
 }
 
-pub(super) async fn destroy(console: Console, directory: &Path, arguments: DestroyArguments) -> Result<u8, Problem> {
+pub(super) async fn destroy(console: Console, start: &Start, arguments: DestroyArguments) -> Result<u8, Problem> {
     let options = arguments.scope.options(Command::Destroy, Replace::default());
     if arguments.yes {
-        return without_asking(console, directory, &arguments.pace, options).await;
+        return without_asking(console, start, &arguments.pace, options).await;
     }
     console.can_ask("destroy")?;
-    plan_and_run(console, directory, &arguments.pace, options, Some("Remove all of this?")).await
+    plan_and_run(console, start, &arguments.pace, options, Some("Remove all of this?")).await
 }
 
-pub(super) async fn without_asking(console: Console, directory: &Path, pace: &Pace, options: PlanOptions) -> Result<u8, Problem> {
-    plan_and_run(console, directory, pace, options, None).await
+pub(super) async fn without_asking(console: Console, start: &Start, pace: &Pace, options: PlanOptions) -> Result<u8, Problem> {
+    plan_and_run(console, start, pace, options, None).await
 }
 
-pub(super) async fn resume(console: Console, directory: &Path, run: Option<RunId>, pace: Pace) -> Result<u8, Problem> {
+pub(super) async fn resume(console: Console, start: &Start, run: Option<RunId>, pace: Pace) -> Result<u8, Problem> {
     let progress = Progress::new(console);
-    let session = workspace::stored(directory, &pace, progress.observer())?;
+    let session = workspace::stored(start, &pace, progress.observer())?;
     let control = Control::new();
     let report = watched(&progress, &control, session.engine.resume(run.as_ref(), &control)).await?;
     finish(console, &session, &report, None).await
 }
 
-async fn apply_file(console: Console, directory: &Path, file: &Path, pace: &Pace) -> Result<u8, Problem> {
+async fn apply_file(console: Console, start: &Start, file: &Path, pace: &Pace) -> Result<u8, Problem> {
     let json = std::fs::read(file).map_err(|error| of_io("read", &file.to_string_lossy(), error))?;
     let plan = Plan::parse(&json).map_err(|error| error.with_context("file", file.to_string_lossy()))?;
     let progress = Progress::new(console);
-    let session = workspace::stored(directory, pace, progress.observer())?;
+    let session = workspace::stored(start, pace, progress.observer())?;
     carry_out(console, &session, &progress, &plan).await
 }
 
 async fn plan_and_run(
     console: Console,
-    directory: &Path,
+    start: &Start,
     pace: &Pace,
     options: PlanOptions,
     question: Option<&str>,
 ) -> Result<u8, Problem> {
     let progress = Progress::new(console);
     let missing = if options.command == Command::Apply { Missing::Made } else { Missing::Empty };
-    let (session, desired) = workspace::declared(directory, pace, progress.observer(), missing)?;
+    let (session, desired) = workspace::declared(start, pace, progress.observer(), missing)?;
     let plan = session.engine.plan(&desired, &options).await;
     progress.clear();
     let plan = plan?;

@@ -1,7 +1,6 @@
 //! `shell`: a program on a host that has this terminal.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::Path;
 use std::process::Command as Process;
 
 use provisioning_core::error::{Error, Result};
@@ -11,9 +10,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::look;
 use crate::console::of_io;
 use crate::exit::{Problem, of_program};
+use crate::workspace::Start;
 
-pub(super) async fn run(directory: &Path, name: &str, arguments: Vec<String>) -> Result<u8, Problem> {
-    let host = look(directory)?.engine.host(name).await?;
+pub(super) async fn run(start: &Start, name: &str, arguments: Vec<String>) -> Result<u8, Problem> {
+    let host = look(start)?.engine.host(name).await?;
     let words = host.terminal(&Command { arguments, ..Command::default() })?;
     let (program, rest) = words.split_first().ok_or_else(|| Error::bug("a terminal has no program"))?;
     // What is typed at the terminal is the program's alone: nobody here is to end before it.

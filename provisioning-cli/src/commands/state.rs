@@ -1,7 +1,5 @@
 //! `show` and `output`: what the workspace has, and what it gives back.
 
-use std::path::Path;
-
 use provisioning_core::error::{Error, ErrorKind};
 use provisioning_core::name::suggestion;
 
@@ -10,9 +8,10 @@ use crate::console::{Console, print};
 use crate::exit::{DONE, Problem};
 use crate::render;
 use crate::render::report::Reveal;
+use crate::workspace::Start;
 
-pub(super) async fn show(console: Console, directory: &Path, name: Option<&str>) -> Result<u8, Problem> {
-    let rows = look(directory)?.engine.state().await?;
+pub(super) async fn show(console: Console, start: &Start, name: Option<&str>) -> Result<u8, Problem> {
+    let rows = look(start)?.engine.state().await?;
     match name {
         None => console.show(&rows, || render::state::rows(&rows))?,
         Some(name) => {
@@ -23,9 +22,9 @@ pub(super) async fn show(console: Console, directory: &Path, name: Option<&str>)
     Ok(DONE)
 }
 
-pub(super) async fn output(console: Console, directory: &Path, name: Option<&str>, reveal: bool) -> Result<u8, Problem> {
+pub(super) async fn output(console: Console, start: &Start, name: Option<&str>, reveal: bool) -> Result<u8, Problem> {
     let reveal = if reveal { Reveal::Yes } else { Reveal::No };
-    let outputs = look(directory)?.engine.outputs().await?;
+    let outputs = look(start)?.engine.outputs().await?;
     let Some(name) = name else {
         console.show(&render::report::documents(&outputs, reveal), || {
             let none = "No outputs: `provisioning apply` gives those that are declared.";

@@ -5,14 +5,36 @@
 use std::path::{Component, Path, PathBuf};
 
 use provisioning_core::error::{Error, Result};
+use provisioning_core::schema::Schema;
+use provisioning_core::value::Value;
 use serde::{Deserialize, Serialize};
 
+use super::range::Ipv4Range;
+
 /// The settings.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 pub(super) struct Settings {
     /// The directory at which relative paths start.
     #[serde(default)]
     pub(super) root: PathBuf,
+    /// Where the ranges of bridges are taken from.
+    pub(super) bridge_networks: Ipv4Range,
+    /// Where the ranges of loopback networks are taken from.
+    pub(super) loopback_networks: Ipv4Range,
+}
+
+impl Settings {
+    /// Reads checked settings.
+    pub(super) fn parse(settings: &Value) -> Result<Self> {
+        serde_json::from_value(settings.expose()?)
+            .map_err(|error| Error::invalid(format!("the settings of a `local` provider do not fit: {error}")))
+    }
+
+    /// The settings of a provider that is given none.
+    pub(super) fn shipped(schema: &Schema) -> Self {
+        let defaults = schema.fields.iter().filter_map(|(name, field)| Some((name.as_str(), field.default.clone()?)));
+        Self::parse(&Value::map(defaults)).expect("the shipped defaults fit")
+    }
 }
 
 /// The directory at which relative paths start.

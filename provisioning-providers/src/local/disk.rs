@@ -71,6 +71,12 @@ pub(crate) fn put_file(path: &Path, token: &str, wanted: Wanted<'_>, existing: E
     sync_parent(path)
 }
 
+/// Puts a file with a content in place of whatever stands there, durably; its draft is named after the content.
+pub(crate) fn put_content(path: &Path, content: &[u8], mode: u32) -> Result<()> {
+    let wanted = Wanted { content, mode, user: None, group: None };
+    put_file(path, Digest::of(content).short(), wanted, Existing::Replaced)
+}
+
 /// Makes a directory at its place, durably; anything that stands there is refused.
 pub(crate) fn put_directory(path: &Path, token: &str, mode: u32) -> Result<()> {
     let draft = draft(path, token);

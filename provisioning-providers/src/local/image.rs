@@ -130,17 +130,15 @@ impl Image {
     }
 }
 
-/// Removes what was unpacked from the archive of a digest; what is gone already is a success.
+/// Removes what an archive was unpacked to, with the cache when it is the last; what is gone already is a success.
 ///
-/// # Errors
-/// What the system says of the removal.
-pub(crate) fn forget(cache: &Path, digest: &Digest) -> Result<()> {
-    if disk::look(cache)?.is_none() {
-        return Ok(());
-    }
-    let slot = Slot::lock(cache, digest)?;
-    disk::remove_tree(&slot.draft)?;
-    disk::remove_tree(&slot.place)
+/// Nobody else may be about to use it: the caller holds what keeps them apart.
+pub(crate) fn forget(place: &Path) -> Result<()> {
+    disk::remove_tree(place)?;
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    // What stays is an empty file.
+    let _ = fs::remove_file(place.with_file_name(format!(".{name}.lock")));
+    Ok(())
 }
 
 /// The one place of a digest in the cache, held by a lock that ends with its process.

@@ -1,24 +1,31 @@
 //! The local provider: real things on this machine, with nothing installed.
 //!
 //! One file per kind, each with its schema in a data file of the same name. Settings, paths and modes are in `config.rs`,
-//! durable file work in `disk.rs`, the mapping of the system's errors in `error.rs`, interfaces in `link`.
+//! durable file work in `disk.rs`, the mapping of the system's errors in `error.rs`, interfaces in `link`; servers and processes
+//! live in a folder (`machine.rs`) and by a process of their own (`keeper`).
 
 mod accounts;
+mod addresses;
+mod cgroup;
 mod config;
 mod directory;
 pub(crate) mod disk;
+mod draft;
 pub(crate) mod error;
 mod existing_file;
 mod file;
 mod host;
-#[cfg_attr(not(test), expect(dead_code, reason = "the kind that runs servers from images is not there yet"))]
+mod identity;
 mod image;
-#[cfg_attr(not(test), expect(dead_code, reason = "nothing starts a keeper yet"))]
-mod keeper;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "private networks come after what they are made of"))]
+pub(crate) mod keeper;
+mod levels;
 mod link;
-#[cfg_attr(not(test), expect(dead_code, reason = "private networks come after what they are made of"))]
+pub(crate) mod machine;
+mod network;
+mod process;
 mod range;
+mod server;
+mod site;
 mod value;
 mod volume;
 
@@ -33,21 +40,27 @@ use provisioning_core::registry::ProviderFactory;
 use provisioning_core::schema::Schema;
 use provisioning_core::value::Value as Document;
 
+pub use keeper::{Keeper, enter_if_keeper, keep};
+
+use addresses::Pools;
 use config::{Root, Settings};
 use directory::Directory;
 use existing_file::ExistingFile;
 use file::File;
 use host::Host;
+use levels::Levels;
+use network::Network;
+use process::Process;
+use server::Server;
+use site::Site;
 use value::Value;
 use volume::Volume;
-
-/// Where local providers keep what is theirs, below the workspace's directory.
-const STATE: &str = ".provisioning/local";
 
 /// Builds local providers.
 #[derive(Debug)]
 pub struct LocalFactory {
     base: PathBuf,
+    keeper: Option<Keeper>,
     settings: Arc<Schema>,
     kinds: Vec<Arc<Schema>>,
     lookups: Vec<Arc<Schema>>,
@@ -61,12 +74,13 @@ pub struct Local {
 }
 
 impl LocalFactory {
-    /// A factory whose providers start at a directory, the workspace's.
-    pub fn new(base: &Path) -> Self {
-        let any = Local::new(base, &base.join(STATE));
+    /// A factory whose providers start at a directory, the workspace's; servers and processes take a keeper.
+    pub fn new(base: &Path, keeper: Option<Keeper>) -> Self {
+        let any = Local::new(base, keeper.clone());
         Self {
             base: base.to_owned(),
-            settings: Arc::new(Schema::parse(include_str!("local.toml")).expect("the shipped schema parses")),
+            keeper,
+            settings: Arc::new(settings()),
             kinds: any.kinds.iter().map(|kind| kind.schema()).collect(),
             lookups: any.lookups.iter().map(|lookup| lookup.schema()).collect(),
         }
@@ -87,26 +101,34 @@ impl ProviderFactory for LocalFactory {
     }
 
     fn build(&self, settings: &Document) -> Result<Arc<dyn Provider>> {
-        let settings: Settings = serde_json::from_value(settings.expose()?)
-            .map_err(|error| Error::invalid(format!("the settings of a `local` provider do not fit: {error}")))?;
-        let root = self.base.join(settings.root);
-        let absolute = std::path::absolute(&root).map_err(error::at(&root))?;
-        let state = std::path::absolute(self.base.join(STATE)).map_err(error::at(&self.base))?;
-        Ok(Arc::new(Local::new(&absolute, &state)))
+        let settings = Settings::parse(settings)?;
+        let absolute = |path: &Path| std::path::absolute(path).map_err(error::at(path));
+        let (base, root) = (absolute(&self.base)?, absolute(&self.base.join(&settings.root))?);
+        Ok(Arc::new(Local::with(&base, &root, &settings, self.keeper.clone())))
     }
 }
 
 impl Local {
-    /// The machine seen from an absolute directory, with another for what the provider keeps for itself; the second is
-    /// made when it is needed.
-    pub fn new(root: &Path, state: &Path) -> Self {
-        let root = Root::new(root.to_owned());
+    /// The machine seen from an absolute directory, a workspace's, with the shipped settings; without a keeper there are
+    /// no servers and processes.
+    pub fn new(base: &Path, keeper: Option<Keeper>) -> Self {
+        Self::with(base, base, &Settings::shipped(&settings()), keeper)
+    }
+
+    /// `base` is the workspace's directory, in which servers and networks are kept; other relative paths start at `root`.
+    fn with(base: &Path, root: &Path, settings: &Settings, keeper: Option<Keeper>) -> Self {
+        let (root, site) = (Root::new(root.to_owned()), Site::of(base));
+        let pools = Pools { bridge: settings.bridge_networks, loopback: settings.loopback_networks };
+        let levels = Levels::new(site.clone(), keeper);
         let kinds = vec![
             Arc::new(Value::new()) as Arc<dyn AnyKind>,
             erase(Directory::new(root.clone())),
             erase(File::new(root.clone())),
             erase(Host),
-            erase(Volume::new(root.clone(), state)),
+            erase(Volume::new(root.clone(), site.clone())),
+            erase(Network::new(site.clone(), pools.clone(), levels.clone())),
+            erase(Process::new(root.clone(), site.clone(), levels.clone())),
+            erase(Server::new(root.clone(), site, pools, levels)),
         ];
         let lookups = vec![erase_lookup(ExistingFile::new(root.clone()))];
         Self { root, kinds, lookups }
@@ -134,6 +156,11 @@ impl Provider for Local {
     fn lookups(&self) -> Vec<Arc<dyn AnyLookup>> {
         self.lookups.clone()
     }
+}
+
+/// What the provider's settings are.
+fn settings() -> Schema {
+    Schema::parse(include_str!("local.toml")).expect("the shipped schema parses")
 }
 
 impl fmt::Debug for Local {

@@ -22,6 +22,9 @@ pub(crate) struct Ipv4Range {
 }
 
 impl Ipv4Range {
+    /// The addresses that a machine has for itself.
+    pub(crate) const LOOPBACK: Self = Self { network: Ipv4Addr::new(127, 0, 0, 0), prefix: 8 };
+
     /// Reads the written form.
     ///
     /// # Errors
@@ -78,6 +81,18 @@ impl Ipv4Range {
     pub(crate) fn hosts(self) -> impl Iterator<Item = Ipv4Addr> {
         let broadcast = self.network.to_bits() | !mask(self.prefix);
         (self.network.to_bits() + 2..broadcast).map(Ipv4Addr::from)
+    }
+
+    /// How many ranges with a longer prefix are in it.
+    pub(crate) fn parts(self, prefix: u8) -> u32 {
+        1 << prefix.saturating_sub(self.prefix)
+    }
+
+    /// One of the ranges with a longer prefix that are in it.
+    pub(crate) fn part(self, prefix: u8, number: u32) -> Self {
+        let prefix = prefix.max(self.prefix);
+        let place = (number % self.parts(prefix)) << (u32::BITS - u32::from(prefix));
+        Self::around((self.network.to_bits() + place).into(), prefix)
     }
 
     /// Whether an address lies inside.

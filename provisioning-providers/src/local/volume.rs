@@ -4,9 +4,8 @@
 //! [`disk`](super::disk).
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::os::unix::ffi::OsStringExt as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
@@ -19,17 +18,14 @@ use serde::Deserialize;
 use super::config::{Mode, Root};
 use super::directory::{self, State};
 use super::disk::{self, blocking};
-use super::error::at;
-
-/// The mode of the directories that a volume without a path of its own lies in: nobody else is to look into them.
-const PRIVATE: u32 = 0o700;
+use super::site::Site;
 
 /// Directories for data.
 #[derive(Debug)]
 pub(super) struct Volume {
     root: Root,
     /// Where volumes without a path of their own lie.
-    home: PathBuf,
+    site: Site,
 }
 
 /// What the user sets.
@@ -40,12 +36,12 @@ pub(super) struct Spec {
 }
 
 impl Volume {
-    pub(super) fn new(root: Root, state: &Path) -> Self {
-        Self { root, home: state.join("volumes") }
+    pub(super) fn new(root: Root, site: Site) -> Self {
+        Self { root, site }
     }
 
     fn place(&self, name: &ResourceName, spec: &Spec) -> Result<PathBuf> {
-        let Some(written) = &spec.path else { return Ok(self.home.join(name.as_str())) };
+        let Some(written) = &spec.path else { return Ok(self.site.volumes().join(name.as_str())) };
         let path = self.root.resolve(written)?;
         self.guard(&path)?;
         Ok(path)
@@ -53,7 +49,7 @@ impl Volume {
 
     /// Refuses a place whose removal would take the workspace or other volumes with it.
     fn guard(&self, path: &Path) -> Result<()> {
-        let held = [self.root.as_path(), &self.home].into_iter().find(|kept| kept.starts_with(path));
+        let held = [self.root.as_path().to_owned(), self.site.volumes()].into_iter().find(|kept| kept.starts_with(path));
         let Some(kept) = held else { return Ok(()) };
         let message = format!("`{}` cannot be a volume: it holds `{}`", path.display(), kept.display());
         Err(Error::invalid(message).with_hint("deleting a volume deletes all that is in it; choose a path of its own"))
@@ -81,10 +77,10 @@ impl ResourceKind for Volume {
 
     async fn create(&self, context: &Context, spec: Spec) -> Result<Reply<State>> {
         let (path, context) = (self.place(&context.resource, &spec)?, context.clone());
-        let home = spec.path.is_none().then(|| self.home.clone());
+        let site = spec.path.is_none().then(|| self.site.clone());
         blocking(move || {
-            if let Some(home) = home {
-                DirBuilder::new().recursive(true).mode(PRIVATE).create(&home).map_err(at(&home))?;
+            if let Some(site) = site {
+                site.make(&site.volumes())?;
             }
             directory::create(&context, &path, spec.mode)
         })
@@ -98,13 +94,16 @@ impl ResourceKind for Volume {
     /// What is mounted inside belongs to somebody else, and removing the tree would empty it.
     async fn delete(&self, _: &Context, prior: State) -> Result<Reply<()>> {
         self.guard(prior.path())?;
+        let site = self.site.clone();
         blocking(move || {
             let path = prior.path();
             if let Some(mounted) = mounted_inside(path) {
                 let message = format!("`{}` is mounted inside the volume `{}`", mounted.display(), path.display());
                 return Err(Error::new(ErrorKind::Conflict, message).with_hint(format!("run `umount {}`", mounted.display())));
             }
-            disk::remove_tree(path).map(Reply::Done)
+            disk::remove_tree(path)?;
+            site.tidy();
+            Ok(Reply::Done(()))
         })
         .await
     }

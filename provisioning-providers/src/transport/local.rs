@@ -15,7 +15,6 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use provisioning_core::digest::Digest;
 use provisioning_core::error::{Error, ErrorKind, Result, Retry};
 use provisioning_core::host::{Command, Facts, Host, Output};
 use provisioning_core::registry::Transport;
@@ -24,10 +23,10 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout};
 
-use crate::local::disk::{self, Existing, Wanted, blocking};
+use crate::local::disk::{self, blocking};
 
 /// How much of each output stream is kept, in bytes; the rest is read and dropped.
-const MAX_OUTPUT: usize = 1 << 20;
+pub(super) const MAX_OUTPUT: usize = 1 << 20;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 8192;
 
@@ -49,31 +48,12 @@ impl Transport for LocalTransport {
 impl Host for LocalHost {
     async fn run(&self, command: &Command) -> Result<Output> {
         let program = command.arguments.first().ok_or_else(|| Error::bug("a command has no arguments"))?;
-        let child = start(command).map_err(|error| not_started(command, error))?;
-        let group = Group::of(&child);
-        let ended = match command.timeout {
-            Some(limit) => tokio::time::timeout(limit, finish(child, group, &command.input)).await.map_err(|_| {
-                Error::new(ErrorKind::Unavailable, format!("`{program}` was stopped after {} s", limit.as_secs_f64()))
-                    .with_retry(Retry::Unsure)
-                    .with_hint("allow it more time")
-            })?,
-            None => finish(child, group, &command.input).await,
-        };
-        ended.map_err(|error| {
-            Error::new(ErrorKind::Unavailable, format!("`{program}` could not be followed"))
-                .with_retry(Retry::Unsure)
-                .with_source(error)
-        })
+        execute(command, program, MAX_OUTPUT).await
     }
 
     async fn put(&self, path: &Path, content: &[u8], mode: u32) -> Result<()> {
         let (path, content) = (path.to_owned(), content.to_vec());
-        blocking(move || {
-            let token = Digest::of(&content);
-            let wanted = Wanted { content: &content, mode, user: None, group: None };
-            disk::put_file(&path, token.short(), wanted, Existing::Replaced)
-        })
-        .await
+        blocking(move || disk::put_content(&path, &content, mode)).await
     }
 
     async fn get(&self, path: &Path) -> Result<Option<Vec<u8>>> {
@@ -93,6 +73,25 @@ impl Host for LocalHost {
         }
         Ok(arguments.into_iter().map(OsString::from).collect())
     }
+}
+
+/// Runs a command that people know by another name, and keeps at most so many bytes of each output stream.
+pub(super) async fn execute(command: &Command, name: &str, max_output: usize) -> Result<Output> {
+    let directory = Some(Path::new(&command.directory)).filter(|directory| !directory.as_os_str().is_empty());
+    let child = start(command).map_err(|error| not_started(name, directory, error))?;
+    let group = Group::of(&child);
+    let finished = finish(child, group, &command.input, max_output);
+    let ended = match command.timeout {
+        Some(limit) => tokio::time::timeout(limit, finished).await.map_err(|_| {
+            Error::new(ErrorKind::Unavailable, format!("`{name}` was stopped after {} s", limit.as_secs_f64()))
+                .with_retry(Retry::Unsure)
+                .with_hint("allow it more time")
+        })?,
+        None => finished.await,
+    };
+    ended.map_err(|error| {
+        Error::new(ErrorKind::Unavailable, format!("`{name}` could not be followed")).with_retry(Retry::Unsure).with_source(error)
+    })
 }
 
 /// What this machine is.
@@ -128,15 +127,16 @@ impl Drop for Group {
 struct Captured<S> {
     stream: S,
     kept: Vec<u8>,
+    max: usize,
 }
 
 impl<S: AsyncRead + AsFd + Unpin> Captured<S> {
-    fn new(stream: S) -> Self {
-        Self { stream, kept: Vec::new() }
+    fn new(stream: S, max: usize) -> Self {
+        Self { stream, kept: Vec::new(), max }
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        let room = MAX_OUTPUT - self.kept.len();
+        let room = self.max - self.kept.len();
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
@@ -153,7 +153,7 @@ impl<S: AsyncRead + AsFd + Unpin> Captured<S> {
     /// Takes what the ended process left in the pipe. Its end is not waited for: a background process may hold it.
     fn drain(mut self) -> Vec<u8> {
         let mut buffer = vec![0; CHUNK];
-        while self.kept.len() < MAX_OUTPUT {
+        while self.kept.len() < self.max {
             match rustix::io::read(self.stream.as_fd(), &mut buffer) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => self.keep(&buffer[..count]),
@@ -173,8 +173,8 @@ fn start(command: &Command) -> io::Result<Child> {
     process.spawn()
 }
 
-async fn finish(mut child: Child, mut group: Group, input: &[u8]) -> io::Result<Output> {
-    let (mut stdout, mut stderr, stdin) = pipes(&mut child);
+async fn finish(mut child: Child, mut group: Group, input: &[u8], max: usize) -> io::Result<Output> {
+    let (mut stdout, mut stderr, stdin) = pipes(&mut child, max);
     let status = {
         let talk = async { tokio::join!(stdout.follow(), stderr.follow(), feed(stdin, input)) };
         tokio::select! {
@@ -189,10 +189,10 @@ async fn finish(mut child: Child, mut group: Group, input: &[u8]) -> io::Result<
     Ok(Output { code: code(status), stdout: stdout.drain(), stderr: stderr.drain() })
 }
 
-fn pipes(child: &mut Child) -> (Captured<ChildStdout>, Captured<ChildStderr>, ChildStdin) {
+fn pipes(child: &mut Child, max: usize) -> (Captured<ChildStdout>, Captured<ChildStderr>, ChildStdin) {
     let stdout = child.stdout.take().expect("standard output is piped");
     let stderr = child.stderr.take().expect("standard error is piped");
-    (Captured::new(stdout), Captured::new(stderr), child.stdin.take().expect("standard input is piped"))
+    (Captured::new(stdout, max), Captured::new(stderr, max), child.stdin.take().expect("standard input is piped"))
 }
 
 /// A command may end without reading everything: that is its own affair.
@@ -204,12 +204,13 @@ fn code(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
 }
 
-fn not_started(command: &Command, error: io::Error) -> Error {
-    let place = if command.directory.is_empty() { String::new() } else { format!(" in `{}`", command.directory) };
+/// Why a program could not be started.
+pub(crate) fn not_started(program: &str, directory: Option<&Path>, error: io::Error) -> Error {
+    let place = directory.map(|directory| format!(" in `{}`", directory.display())).unwrap_or_default();
     let kind = match error.kind() {
         io::ErrorKind::NotFound => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied => ErrorKind::Denied,
         _ => ErrorKind::Unavailable,
     };
-    Error::new(kind, format!("`{}` could not be started{place}", command.arguments[0])).with_source(error)
+    Error::new(kind, format!("`{program}` could not be started{place}")).with_source(error)
 }

@@ -4,3 +4,5 @@
 
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "local")]
+pub mod local_server;

@@ -19,28 +19,26 @@ use tokio::net::UnixStream;
 
 use super::protocol::{self, MAX_REPLY, MAX_REQUEST, Reply, Request};
 use crate::local::disk::blocking;
-use crate::local::error::{at, from_io};
+use crate::local::error::from_io;
 
 /// The keeper of a control directory, whether it stands or not.
 #[derive(Debug, Clone)]
-pub(super) struct Control {
+pub(crate) struct Control {
     /// The control directory.
     pub(super) directory: PathBuf,
 }
 
 impl Control {
+    /// That of a control directory.
+    pub(crate) fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned() }
+    }
+
     /// Asks the keeper; `None` when there is none.
     pub(super) async fn ask(&self, request: &Request) -> Result<Option<Reply>> {
         let Some(mut stream) = self.connect().await? else { return Ok(None) };
         protocol::write_line(&mut stream, request, MAX_REQUEST).await?;
         reply(&mut stream).await.map(Some)
-    }
-
-    /// The number of the keeper's process, as this process counts; `None` when there is none.
-    pub(super) async fn process(&self) -> Result<Option<u32>> {
-        let Some(stream) = self.connect().await? else { return Ok(None) };
-        let peer = stream.get_ref().peer_cred().map_err(at(&self.directory))?;
-        Ok(peer.pid().and_then(|id| id.try_into().ok()))
     }
 
     /// Ends the keeper with all its units, and returns when its process is gone.

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, USER_AGENT};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -30,6 +30,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Semaphore;
 
+use super::HEALTH_AGENT;
 use crate::local::error::at;
 use place::Place;
 
@@ -125,8 +126,11 @@ async fn converse(stream: TcpStream, peer: IpAddr, root: &Path) {
     let _ = connection.await;
 }
 
-/// A line about a request; a log that nobody takes is no reason to stop.
+/// A line about a request, unless a keeper only asks whether it works; a log that nobody takes is no reason to stop.
 fn note(peer: IpAddr, request: &Request<Incoming>, response: &Response<Content>) {
+    if request.headers().get(USER_AGENT).is_some_and(|agent| agent == HEALTH_AGENT) {
+        return;
+    }
     let size = response.headers().get(CONTENT_LENGTH).and_then(|size| size.to_str().ok()).unwrap_or("-");
     let (method, path, status) = (request.method(), request.uri().path(), response.status().as_u16());
     let _ = writeln!(io::stdout().lock(), "{peer} {method} {path} {status} {size}");

@@ -7,13 +7,13 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use provisioning_core::error::{Error, ErrorKind, Result};
 use rtnetlink::packet_route::RouteNetlinkMessage;
 use rtnetlink::packet_route::address::AddressMessage;
-use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkFlags, LinkMessage};
 use rtnetlink::{LinkBridge, LinkMessageBuilder, LinkUnspec};
 use rustix::io::Errno;
 
 use super::error::about;
 use super::veth::{has_our_mac, mac_of};
-use super::{Ipv4Range, Links, addresses_of, check_name, into_link, is_a};
+use super::{Ipv4Range, Links, addresses_of, check_name, is_a};
 
 /// A bridge as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,17 +56,6 @@ impl Links {
         let Some(link) = self.find(name)?.filter(|link| is_a(link, &InfoKind::Bridge)) else { return Ok(None) };
         let addresses = self.addresses().map_err(about(name))?;
         Ok(Some(state(&link, &addresses)))
-    }
-
-    /// The bridges whose alias begins with a text.
-    pub(crate) fn bridges(&mut self, alias_prefix: &str) -> Result<Vec<BridgeState>> {
-        let mut every = LinkMessage::default();
-        every.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
-        let answers = self.socket.list(&RouteNetlinkMessage::GetLink(every)).map_err(about("bridges"))?;
-        let addresses = self.addresses().map_err(about("bridges"))?;
-        // A kernel that cannot select by kind lists everything.
-        let bridges = answers.into_iter().filter_map(into_link).filter(|link| is_a(link, &InfoKind::Bridge));
-        Ok(bridges.map(|link| state(&link, &addresses)).filter(|bridge| bridge.alias.starts_with(alias_prefix)).collect())
     }
 
     /// Makes a bridge with the gateway's address, or completes the one that an earlier call with the same alias began.

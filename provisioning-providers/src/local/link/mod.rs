@@ -32,9 +32,8 @@ use super::range::Ipv4Range;
 use error::{Refusal, about};
 use socket::Socket;
 
-pub(crate) use bridge::BridgeState;
 pub(crate) use nat::{allow_forwarding, delete_nat, has_nat, put_nat};
-pub(crate) use veth::{VethSpec, mac_of};
+pub(crate) use veth::VethSpec;
 
 /// The longest name of an interface, in bytes: `IFNAMSIZ` of linux/if.h without the closing zero.
 const MAX_NAME: usize = 15;

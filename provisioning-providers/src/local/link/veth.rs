@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use provisioning_core::error::{Error, ErrorKind, Result};
 use rtnetlink::packet_route::RouteNetlinkMessage;
-use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth};
+use rtnetlink::packet_route::link::{InfoData, InfoKind, InfoVeth, LinkAttribute};
 use rtnetlink::{LinkMessageBuilder, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use super::error::about;
@@ -85,6 +85,12 @@ impl Links {
             return Err(Error::new(ErrorKind::Conflict, format!("the interface `{host_name}` is not a veth pair's")));
         }
         self.remove(link.header.index).map_err(about(host_name))
+    }
+
+    /// Whether a veth pair is there and plugged into a bridge.
+    pub(crate) fn is_attached(&mut self, host_name: &str, bridge: &str) -> Result<bool> {
+        let (Some(port), Some(bridge)) = (self.find(host_name)?, self.find_bridge(bridge)?) else { return Ok(false) };
+        Ok(port.attributes.contains(&LinkAttribute::Controller(bridge.index())))
     }
 
     /// Configures the inner end, from a handle that was opened in its namespace; what is configured already stays.

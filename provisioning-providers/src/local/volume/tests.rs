@@ -19,7 +19,7 @@ impl World {
         let directory = TempDir::new().expect("a directory");
         let workspace = directory.path().join("workspace");
         fs::create_dir(&workspace).expect("makes");
-        let volume = Volume::new(Root::new(workspace.clone()), &workspace.join(".provisioning/local"));
+        let volume = Volume::new(Root::new(workspace.clone()), Site::of(&workspace));
         Self { directory, volume }
     }
 
@@ -66,7 +66,7 @@ async fn a_volume_without_a_path_lies_in_the_state_where_nobody_else_looks() {
     assert_eq!(made.path(), world.path(".provisioning/local/volumes/data"));
     assert_eq!((mode(made.path()), mode(&world.path(".provisioning/local"))), (0o750, 0o700));
     world.delete(&made).await.expect("deletes");
-    assert_eq!(names(&world.path(".provisioning/local/volumes")), Vec::<String>::new());
+    assert_eq!(names(&world.path(".provisioning")), Vec::<String>::new(), "nothing of an empty site stays");
 }
 
 #[tokio::test]

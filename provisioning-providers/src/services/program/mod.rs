@@ -17,7 +17,7 @@ use provisioning_core::task::{Condition, TaskService};
 use provisioning_core::value::{Node, Value};
 
 use super::kept::{Kept, complaint, difference, works};
-use crate::unit::UnitFields;
+use crate::unit::{UnitFields, schema_of};
 
 /// Programs that hosts keep running.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Program {
 
 impl Default for Program {
     fn default() -> Self {
-        Self { schema: Arc::new(Schema::parse(include_str!("program.toml")).expect("the shipped schema parses")) }
+        Self { schema: Arc::new(schema_of(include_str!("program.toml"))) }
     }
 }
 

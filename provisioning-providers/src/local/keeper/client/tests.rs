@@ -22,7 +22,6 @@ async fn logged(control: &Control, max_bytes: u64) -> String {
 async fn without_a_keeper_a_question_has_no_answer_and_a_change_says_what_to_do() {
     let (directory, control) = control();
     assert_eq!(control.ask(&Request::Status).await.expect("asks"), None);
-    assert_eq!(control.process().await.expect("asks"), None);
     control.stop().await.expect("nothing to stop");
     let error = control.remove("web").await.expect_err("nobody is there");
     assert_eq!((error.kind(), error.hint()), (ErrorKind::Unavailable, Some("apply again starts it")));

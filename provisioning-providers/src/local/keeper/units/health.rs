@@ -13,6 +13,7 @@ use provisioning_core::host::{Health, Probe};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::super::HEALTH_AGENT;
 use super::check::seconds;
 use super::course::Ending;
 
@@ -125,7 +126,12 @@ fn request(url: &str) -> Option<Request<Empty<Bytes>>> {
     let url: Uri = url.parse().ok()?;
     let path = url.path_and_query().map_or("/", |path| path.as_str());
     let host = url.authority()?.as_str();
-    Request::get(path).header("host", host).header("connection", "close").body(Empty::new()).ok()
+    Request::get(path)
+        .header("host", host)
+        .header("user-agent", HEALTH_AGENT)
+        .header("connection", "close")
+        .body(Empty::new())
+        .ok()
 }
 
 #[cfg(test)]

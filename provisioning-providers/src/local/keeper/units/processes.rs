@@ -17,7 +17,7 @@ use crate::local::error::at;
 /// The variable that names a process's unit.
 const UNIT: &str = "PROVISIONING_UNIT";
 /// The variable that names a process's keeper.
-const KEEPER: &str = "PROVISIONING_KEEPER";
+const KEEPER: &str = "PROVISIONING_KEPT_BY";
 /// The first pause between two looks at processes that end; it doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 /// The longest pause between two looks at processes that end.

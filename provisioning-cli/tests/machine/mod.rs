@@ -1,0 +1,255 @@
+//! This machine as servers leave it, and the people who make them: whoever runs the tests, a plain user, and somebody who
+//! may make no namespaces.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+/// A user whom no machine has.
+const NOBODY_IN_PARTICULAR: u32 = 60_123;
+/// Holds a user namespace in which no further namespace can be made, until nobody writes to it any more.
+const FORBIDDEN: &str = "for limit in /proc/sys/user/max_*_namespaces; do echo 0 > $limit || exit 99; done; echo; exec cat";
+/// How long something may take that is not waited for otherwise.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Who runs the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Person {
+    /// Whoever runs the tests: root as a rule.
+    Own,
+    /// Somebody without rights.
+    Plain,
+    /// Root of a container that permits no namespaces.
+    Forbidden,
+}
+
+impl Person {
+    pub(crate) const ALL: [Self; 3] = [Self::Own, Self::Plain, Self::Forbidden];
+
+    /// The level that a server has for this person.
+    pub(crate) fn level(self) -> &'static str {
+        match self {
+            Self::Own if is_root() => "namespaces",
+            Self::Own | Self::Plain => "user_namespaces",
+            Self::Forbidden => "confined",
+        }
+    }
+}
+
+pub(crate) fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
+/// A workspace that belongs to a person; whatever a failed test left of it is destroyed.
+pub(crate) struct Workspace {
+    folder: tempfile::TempDir,
+    person: Person,
+    /// What holds the user namespace of a person who has one.
+    prison: Option<Child>,
+}
+
+impl Workspace {
+    /// A workspace of these files.
+    pub(crate) fn of(person: Person, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::Builder::new().prefix("provisioning-").tempdir().expect("a folder");
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("open to all");
+        let prison = (person == Person::Forbidden).then(prison);
+        let workspace = Self { folder, person, prison };
+        fs::create_dir(workspace.path()).expect("made");
+        fs::copy(env!("CARGO_BIN_EXE_provisioning"), workspace.program()).expect("copied");
+        workspace.write("provisioning.toml", "name = \"test\"\n");
+        for (name, text) in files {
+            workspace.write(name, text);
+        }
+        workspace
+    }
+
+    /// A copy of an example.
+    pub(crate) fn example(person: Person, name: &str) -> Self {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
+        let workspace = Self::of(person, &[]);
+        for file in ["provisioning.toml", "main.ncl", "templates/index.html.j2"] {
+            workspace.write(file, &fs::read_to_string(source.join(file)).expect("the example has it"));
+        }
+        workspace
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("workspace")
+    }
+
+    fn program(&self) -> PathBuf {
+        self.folder.path().join("provisioning")
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.path().join(name);
+        fs::create_dir_all(path.parent().expect("a parent")).expect("made");
+        fs::write(&path, text).expect("written");
+        if self.person == Person::Plain && is_root() {
+            for path in path.ancestors().take_while(|path| *path != self.folder.path()) {
+                chown(path, Some(NOBODY_IN_PARTICULAR), Some(NOBODY_IN_PARTICULAR)).expect("given away");
+            }
+        }
+    }
+
+    /// The command, ready to be run.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = match &self.prison {
+            None => Command::new(self.program()),
+            Some(prison) => {
+                let mut command = Command::new("nsenter");
+                command.args([
+                    "--user",
+                    "--target",
+                    &prison.id().to_string(),
+                    "setpriv",
+                    "--bounding-set=-all",
+                    "--inh-caps=-all",
+                ]);
+                command.arg(self.program());
+                command
+            }
+        };
+        if self.person == Person::Plain && is_root() {
+            command.uid(NOBODY_IN_PARTICULAR).gid(NOBODY_IN_PARTICULAR);
+        }
+        command.args(words).current_dir(self.path()).env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, words: &[&str]) -> Output {
+        self.command(words).output().expect("the command runs: `unshare`, `nsenter` and `setpriv` of util-linux are needed too")
+    }
+
+    /// Runs the command, compares its exit code, and gives what it wrote to standard output.
+    pub(crate) fn expect(&self, words: &[&str], code: i32) -> String {
+        let output = self.run(words);
+        let (said, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{:?} `{}` said: {said}\n{errors}", self.person, words.join(" "));
+        said.into_owned()
+    }
+
+    pub(crate) fn json(&self, words: &[&str]) -> Json {
+        serde_json::from_str(&self.expect(&[words, &["--json"]].concat(), 0)).expect("JSON")
+    }
+
+    /// The text outputs, by name.
+    pub(crate) fn outputs(&self) -> BTreeMap<String, String> {
+        let Json::Object(outputs) = self.json(&["output"]) else { panic!("outputs are a map") };
+        let text = |value: &Json| value.get("value").unwrap_or(value).as_str().expect("a text").to_owned();
+        outputs.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+    }
+}
+
+impl Drop for Workspace {
+    fn drop(&mut self) {
+        if self.path().join(".provisioning/local").exists() {
+            // The test has failed, and says so itself.
+            let _ = self.command(&["destroy", "--yes"]).output();
+        }
+        if let Some(mut prison) = self.prison.take() {
+            drop(prison.stdin.take());
+            let _ = prison.wait();
+        }
+    }
+}
+
+fn prison() -> Child {
+    let mut held = Command::new("unshare")
+        .args(["--user", "--map-root-user", "sh", "-c", FORBIDDEN])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("`unshare` of util-linux is needed");
+    let mut ready = [0];
+    let stands = held.stdout.as_mut().expect("a pipe").read_exact(&mut ready);
+    stands.expect("a user namespace is needed, in which namespaces are then forbidden");
+    held
+}
+
+/// What servers are made of on this machine.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Traces {
+    keepers: BTreeSet<u32>,
+    mounts: BTreeSet<String>,
+    interfaces: BTreeSet<String>,
+    namespaces: BTreeSet<PathBuf>,
+    groups: BTreeSet<PathBuf>,
+}
+
+impl Traces {
+    pub(crate) fn now() -> Self {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("readable");
+        let interfaces = fs::read_dir("/sys/class/net").expect("readable").flatten();
+        let keepers = keepers();
+        Self {
+            namespaces: keepers.keys().flat_map(|process| namespaces(*process)).collect(),
+            keepers: keepers.into_keys().collect(),
+            mounts: mounts.lines().map(str::to_owned).collect(),
+            interfaces: interfaces.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
+            groups: groups(Path::new("/sys/fs/cgroup")),
+        }
+    }
+
+    /// Waits until this machine is again as it was: the kernel takes a moment to forget an interface.
+    pub(crate) fn expect_again(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while Self::now() != *self && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        assert_eq!(Self::now(), *self, "something is left");
+    }
+}
+
+/// The keepers of this machine with their command lines, by the number of their process.
+pub(crate) fn keepers() -> BTreeMap<u32, String> {
+    let processes = fs::read_dir("/proc").expect("readable").flatten();
+    let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let with_lines = numbers.filter_map(|number: u32| {
+        let line = fs::read(format!("/proc/{number}/cmdline")).ok()?;
+        Some((number, String::from_utf8_lossy(&line).replace('\0', " ")))
+    });
+    with_lines.filter(|(_, line)| line.contains("provisioning-keeper")).collect()
+}
+
+fn namespaces(process: u32) -> Vec<PathBuf> {
+    let entries = fs::read_dir(format!("/proc/{process}/ns")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| fs::read_link(entry.path()).ok()).collect()
+}
+
+fn groups(mount: &Path) -> BTreeSet<PathBuf> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![mount.to_owned()]);
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                open.push(entry.path());
+                if entry.file_name().to_string_lossy().starts_with("provisioning-") {
+                    found.insert(entry.path());
+                }
+            }
+        }
+    }
+    found
+}
+
+/// What a URL `http://ADDRESS:PORT/PATH` answers, head and body.
+pub(crate) fn get(url: &str) -> String {
+    let rest = url.strip_prefix("http://").expect("an HTTP address");
+    let (host, path) = rest.split_once('/').expect("a path");
+    let mut stream = TcpStream::connect(host).unwrap_or_else(|error| panic!("{url}: {error}"));
+    stream.set_read_timeout(Some(PATIENCE)).expect("set");
+    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("asked");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap_or_else(|error| panic!("{url}: {error}"));
+    answer
+}

@@ -1,0 +1,101 @@
+//! The verb `start`: makes what a keeper has to be born into, starts it, and ends.
+//!
+//! Whoever is to be number 1 of a process namespace must be a child of who makes the namespace, and a user namespace has
+//! to stand before everything else that belongs to it.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use provisioning_core::error::{Error, ErrorKind, Failure, Result};
+use rustix::process::{getegid, geteuid};
+use rustix::thread::UnshareFlags;
+
+use super::super::cgroup;
+use super::super::machine::{Level, Place};
+use super::isolation::{self, unshare};
+use super::order::{Answer, Order};
+use super::{THIS_PROGRAM, argument};
+use crate::local::error::at;
+
+/// Variables of this machine's user that a program on this machine keeps.
+const KEPT: [&str; 7] = ["HOME", "LANG", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER"];
+
+pub(super) fn run(arguments: &[String]) -> Result<u8> {
+    let order = Order::parse(argument("start", arguments)?)?;
+    let place = Place::at(&order.place);
+    let begun = place.lock().and_then(|lock| match lock {
+        Some(lock) => begin(order, &place, lock).map(|()| None),
+        None => place.standing().map(Some),
+    });
+    match begun {
+        // The keeper answers for itself.
+        Ok(None) => {}
+        Ok(Some(standing)) => Answer::Ready(standing).say(),
+        Err(error) => Answer::Refused(Failure::from(&error)).say(),
+    }
+    Ok(0)
+}
+
+fn begin(mut order: Order, place: &Place, lock: File) -> Result<()> {
+    let machine = place.expect()?;
+    if machine.level == Level::Namespaces && !has_real_root()? {
+        return Err(Error::new(ErrorKind::Unsupported, "this user is not root of the whole machine"));
+    }
+    isolation::clear(place)?;
+    order.limits.extend(cgroup::enter(place, &machine.quota)?);
+    order.put(place)?;
+    let log = place.control().join("keeper.log");
+    let log = File::options().create(true).write(true).truncate(true).open(&log).map_err(at(&log))?;
+    if machine.level == Level::UserNamespaces {
+        be_root_of_a_user_namespace()?;
+    }
+    if machine.level.has_namespaces() {
+        unshare(UnshareFlags::NEWPID)?;
+    }
+    let mut keeper = Command::new(&order.words[0]);
+    if order.words[0] == THIS_PROGRAM {
+        keeper.arg0("provisioning");
+    }
+    keeper
+        .args(&order.words[1..])
+        .args(["init", &place.id()])
+        .current_dir(place.as_path())
+        // What the user's environment has is none of the machine's business, and may be secret.
+        .env_clear()
+        .envs(environment(machine.level))
+        // The lock is handed on as the keeper's standard input: it is held as long as that process lives.
+        .stdin(Stdio::from(lock))
+        .stdout(Stdio::inherit())
+        .stderr(Stdio::from(log))
+        .spawn()
+        .map_err(at(place.as_path()))?;
+    Ok(())
+}
+
+/// What the keeper of a program on this machine takes over for it.
+fn environment(level: Level) -> impl Iterator<Item = (&'static str, OsString)> {
+    let kept = if level == Level::Bare { KEPT.as_slice() } else { &[] };
+    kept.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)))
+}
+
+/// Whether this process is root in the first user namespace: elsewhere, root is some user's name for itself.
+fn has_real_root() -> Result<bool> {
+    let path = Path::new("/proc/self/uid_map");
+    let map = fs::read_to_string(path).map_err(at(path))?;
+    Ok(geteuid().is_root() && map.split_whitespace().eq(["0", "0", "4294967295"]))
+}
+
+/// Maps this user, and nobody else, to root.
+fn be_root_of_a_user_namespace() -> Result<()> {
+    let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+    unshare(UnshareFlags::NEWUSER)?;
+    let maps = [("setgroups", "deny".to_owned()), ("uid_map", format!("0 {user} 1")), ("gid_map", format!("0 {group} 1"))];
+    for (file, content) in maps {
+        let path = format!("/proc/self/{file}");
+        fs::write(&path, content).map_err(at(path.as_ref()))?;
+    }
+    Ok(())
+}
