@@ -10,6 +10,7 @@ use provisioning_core::config::OnFailure;
 use provisioning_core::engine::{PlanOptions, Refresh};
 use provisioning_core::name::{RunId, StepId};
 use provisioning_core::plan::Command;
+use provisioning_core::schema::UndoClass;
 
 use crate::console::Format;
 
@@ -133,6 +134,8 @@ pub(crate) enum Verb {
         #[command(flatten)]
         pace: Pace,
     },
+    /// Take back what a run did: the world and the state become what they were before it
+    Rollback(RollbackArguments),
     /// Give up on a step of which nobody can tell whether it had its effect
     Abandon {
         /// The step, as `status` names it
@@ -171,6 +174,9 @@ pub(crate) struct PlanArguments {
     /// Exit with 2 when there are changes
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
+    /// Show as well how a rollback would take it back
+    #[arg(long)]
+    pub(crate) rollback: bool,
     /// Plan what `destroy` would do
     #[arg(long, conflicts_with = "replace")]
     pub(crate) destroy: bool,
@@ -188,10 +194,28 @@ pub(crate) struct ApplyArguments {
     /// Do not ask
     #[arg(long, short)]
     pub(crate) yes: bool,
+    /// Refuse a plan with steps whose undo costs more than this
+    #[arg(long, value_name = "CLASS", value_parser = PossibleValuesParser::new(["reversible", "lossy"]).map(undo_class))]
+    pub(crate) require: Option<UndoClass>,
     #[command(flatten)]
     pub(crate) replace: Replace,
     #[command(flatten)]
     pub(crate) scope: Scope,
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArguments {
+    /// The run; the last one that changed anything when left out
+    #[arg(value_parser = RunId::parse)]
+    pub(crate) run: Option<RunId>,
+    /// Show what it would do, and do nothing
+    #[arg(long)]
+    pub(crate) preview: bool,
+    /// Do not ask
+    #[arg(long, short, conflicts_with = "preview")]
+    pub(crate) yes: bool,
     #[command(flatten)]
     pub(crate) pace: Pace,
 }
@@ -248,8 +272,8 @@ pub(crate) struct Pace {
     /// At most N calls at once
     #[arg(long, value_name = "N", value_parser = from_one)]
     pub(crate) parallelism: Option<NonZeroUsize>,
-    /// After a failure, finish what runs and stop, or go on with what does not need it
-    #[arg(long, value_name = "WHAT", value_parser = PossibleValuesParser::new(["stop", "continue"]).map(on_failure))]
+    /// After a failure, finish what runs and stop, go on with what does not need it, or take back what was done
+    #[arg(long, value_name = "WHAT", value_parser = PossibleValuesParser::new(["stop", "continue", "rollback"]).map(on_failure))]
     pub(crate) on_failure: Option<OnFailure>,
 }
 
@@ -259,7 +283,16 @@ fn from_one(text: &str) -> Result<NonZeroUsize, &'static str> {
 
 #[expect(clippy::needless_pass_by_value, reason = "the parser hands its value over")]
 fn on_failure(word: String) -> OnFailure {
-    if word == "continue" { OnFailure::Continue } else { OnFailure::Stop }
+    match word.as_str() {
+        "continue" => OnFailure::Continue,
+        "rollback" => OnFailure::Rollback,
+        _ => OnFailure::Stop,
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the parser hands its value over")]
+fn undo_class(word: String) -> UndoClass {
+    if word == "lossy" { UndoClass::Lossy } else { UndoClass::Reversible }
 }
 
 #[cfg(test)]

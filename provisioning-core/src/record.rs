@@ -32,8 +32,11 @@ pub enum Fact {
     RunStarted {
         /// The hash of the plan.
         plan: Digest,
-        /// What the run was asked to do: `apply`, `destroy`, `refresh`, `forget`.
+        /// What the run was asked to do: `apply`, `destroy`, `refresh`, `forget`, `rollback`.
         command: String,
+        /// The run that it takes back, for a rollback.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        undoes: Option<RunId>,
     },
     /// Another process took the run up again.
     RunResumed {

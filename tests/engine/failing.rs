@@ -220,3 +220,19 @@ async fn a_new_plan_repeats_only_what_is_missing() {
     lab.run(&wanted).await;
     assert_eq!(steps(&lab.plan(&wanted).await), ["b/create"]);
 }
+
+#[tokio::test]
+async fn the_same_plan_goes_on_after_a_failure() {
+    for lab in Lab::both() {
+        let plan = lab.plan(&json!({ "resources": { "a": {}, "b": { "from": "${a.id}" } } })).await;
+        lab.cloud.inject("create b", Fault::Refuse(Retry::Never));
+        let failed = lab.engine.apply(&plan, &Control::new()).await.expect("a report");
+        assert_eq!(failed.outcome, Outcome::Failed);
+        lab.cloud.clear_calls();
+        let done = lab.engine.apply(&plan, &Control::new()).await.expect("a report");
+        assert_eq!((done.outcome, done.run), (Outcome::Completed, failed.run));
+        assert_eq!(lab.cloud.calls(), ["create b"]);
+        let error = lab.engine.apply(&plan, &Control::new()).await.expect_err("it is done");
+        assert!(error.to_string().starts_with("the plan was carried out already"), "{error}");
+    }
+}

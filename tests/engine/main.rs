@@ -7,5 +7,6 @@ mod holding;
 mod hosts;
 mod keeping;
 mod queued;
+mod rolling_back;
 mod stopping;
 mod sweeps;

@@ -6,6 +6,7 @@ mod history;
 mod init;
 mod logs;
 mod plan;
+mod rollback;
 mod run;
 mod shell;
 mod state;
@@ -41,6 +42,7 @@ pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper)
             run::without_asking(console, start, &Pace::default(), options).await
         }
         Verb::Resume { run, pace } => run::resume(console, start, run, pace).await,
+        Verb::Rollback(arguments) => rollback::run(console, start, arguments).await,
         Verb::Abandon { step, reason } => abandon(console, start, &step, &reason).await,
         Verb::Show { name } => state::show(console, start, name.as_deref()).await,
         Verb::Output { name, reveal } => state::output(console, start, name.as_deref(), reveal).await,

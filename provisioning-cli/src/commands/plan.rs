@@ -25,7 +25,8 @@ pub(super) async fn run(console: Console, start: &Start, arguments: PlanArgument
     progress.clear();
     let plan = plan?;
     let given = session.engine.outputs().await?;
-    console.show(&plan, || render::plan::plan(&plan, &given))?;
+    let back = if arguments.rollback { render::back::way_back(&plan) } else { String::new() };
+    console.show(&plan, || render::plan::plan(&plan, &given) + &back)?;
     if let Some(file) = &arguments.out {
         write(file, &plan)?;
         console.say(&format!("\nKept in {0}. Next: `provisioning apply {0}` does exactly this.", file.display()));

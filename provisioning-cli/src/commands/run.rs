@@ -5,10 +5,11 @@ use std::future::Future;
 use std::path::Path;
 
 use provisioning_core::engine::{Control, PlanOptions, Report};
-use provisioning_core::error::Result;
+use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::name::RunId;
 use provisioning_core::plan::{Command, Plan};
 use provisioning_core::record::Outcome;
+use provisioning_core::schema::UndoClass;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{ApplyArguments, DestroyArguments, Pace, Replace};
@@ -18,29 +19,38 @@ use crate::render;
 use crate::render::progress::Progress;
 use crate::workspace::{self, Missing, Session, Start};
 
+/// On what terms a plan is carried out.
+#[derive(Debug, Default)]
+struct Terms {
+    /// The most that undoing a step may cost.
+    require: Option<UndoClass>,
+    /// What is asked before.
+    question: Option<&'static str>,
+}
+
 pub(super) async fn apply(console: Console, start: &Start, arguments: ApplyArguments) -> Result<u8, Problem> {
     if let Some(file) = &arguments.plan {
-        return apply_file(console, start, file, &arguments.pace).await;
+        return apply_file(console, start, file, &arguments).await;
     }
     let options = arguments.scope.options(Command::Apply, arguments.replace);
-    if arguments.yes {
-        return without_asking(console, start, &arguments.pace, options).await;
+    let terms = Terms { require: arguments.require, question: (!arguments.yes).then_some("Make these changes?") };
+    if terms.question.is_some() {
+        console.can_ask("apply")?;
     }
-    console.can_ask("apply")?;
-    plan_and_run(console, start, &arguments.pace, options, Some("Make these changes?")).await
+    plan_and_run(console, start, &arguments.pace, options, terms).await
 }
 
 pub(super) async fn destroy(console: Console, start: &Start, arguments: DestroyArguments) -> Result<u8, Problem> {
     let options = arguments.scope.options(Command::Destroy, Replace::default());
-    if arguments.yes {
-        return without_asking(console, start, &arguments.pace, options).await;
+    let terms = Terms { require: None, question: (!arguments.yes).then_some("Remove all of this?") };
+    if terms.question.is_some() {
+        console.can_ask("destroy")?;
     }
-    console.can_ask("destroy")?;
-    plan_and_run(console, start, &arguments.pace, options, Some("Remove all of this?")).await
+    plan_and_run(console, start, &arguments.pace, options, terms).await
 }
 
 pub(super) async fn without_asking(console: Console, start: &Start, pace: &Pace, options: PlanOptions) -> Result<u8, Problem> {
-    plan_and_run(console, start, pace, options, None).await
+    plan_and_run(console, start, pace, options, Terms::default()).await
 }
 
 pub(super) async fn resume(console: Console, start: &Start, run: Option<RunId>, pace: Pace) -> Result<u8, Problem> {
@@ -51,21 +61,16 @@ pub(super) async fn resume(console: Console, start: &Start, run: Option<RunId>, 
     finish(console, &session, &report, None).await
 }
 
-async fn apply_file(console: Console, start: &Start, file: &Path, pace: &Pace) -> Result<u8, Problem> {
+async fn apply_file(console: Console, start: &Start, file: &Path, arguments: &ApplyArguments) -> Result<u8, Problem> {
     let json = std::fs::read(file).map_err(|error| of_io("read", &file.to_string_lossy(), error))?;
     let plan = Plan::parse(&json).map_err(|error| error.with_context("file", file.to_string_lossy()))?;
     let progress = Progress::new(console);
-    let session = workspace::stored(start, pace, progress.observer())?;
+    demand(&plan, arguments.require)?;
+    let session = workspace::stored(start, &arguments.pace, progress.observer())?;
     carry_out(console, &session, &progress, &plan).await
 }
 
-async fn plan_and_run(
-    console: Console,
-    start: &Start,
-    pace: &Pace,
-    options: PlanOptions,
-    question: Option<&str>,
-) -> Result<u8, Problem> {
+async fn plan_and_run(console: Console, start: &Start, pace: &Pace, options: PlanOptions, terms: Terms) -> Result<u8, Problem> {
     let progress = Progress::new(console);
     let missing = if options.command == Command::Apply { Missing::Made } else { Missing::Empty };
     let (session, desired) = workspace::declared(start, pace, progress.observer(), missing)?;
@@ -75,13 +80,25 @@ async fn plan_and_run(
     if !console.is_json() {
         print(&render::plan::plan(&plan, &session.engine.outputs().await?))?;
     }
-    if let (Some(question), false) = (question, plan.is_empty()) {
+    demand(&plan, terms.require)?;
+    if let (Some(question), false) = (terms.question, plan.is_empty()) {
         confirm(question)?;
     }
     carry_out(console, &session, &progress, &plan).await
 }
 
-async fn carry_out(console: Console, session: &Session, progress: &Progress, plan: &Plan) -> Result<u8, Problem> {
+/// Refuses a plan with steps whose undo would cost more than was allowed.
+fn demand(plan: &Plan, allowed: Option<UndoClass>) -> Result<()> {
+    let Some(allowed) = allowed else { return Ok(()) };
+    let costly: Vec<_> = plan.costlier_than(allowed).map(|step| format!("`{}`", step.id)).collect();
+    if costly.is_empty() {
+        return Ok(());
+    }
+    let message = format!("undoing {} would cost more than `--require` allows", costly.join(", "));
+    Err(Error::new(ErrorKind::Denied, message).with_hint("`plan --rollback` shows what undoing costs, and why"))
+}
+
+pub(super) async fn carry_out(console: Console, session: &Session, progress: &Progress, plan: &Plan) -> Result<u8, Problem> {
     let control = Control::new();
     let report = watched(progress, &control, session.engine.apply(plan, &control)).await?;
     finish(console, session, &report, Some(plan)).await
@@ -112,7 +129,8 @@ async fn finish(console: Console, session: &Session, report: &Report, plan: Opti
     if !failures.is_empty() {
         console.say(&format!("\n{failures}"));
     }
-    let gives = report.outcome == Outcome::Completed && plan.is_none_or(|plan| plan.command == Command::Apply);
+    let gives = report.outcome == Outcome::Completed
+        && plan.is_none_or(|plan| matches!(plan.command, Command::Apply | Command::Rollback));
     let outputs = if gives && !console.is_json() { session.engine.outputs().await? } else { BTreeMap::new() };
     console.show(report, || render::report::finished(report, plan, &outputs))?;
     Ok(of_outcome(report.outcome))

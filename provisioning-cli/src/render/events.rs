@@ -7,7 +7,10 @@ use super::{CYAN, DIM, GREEN, RED, YELLOW, paint, took};
 /// An entry on one line: its place, its time, what it is about and what happened.
 pub(crate) fn entry(entry: &Entry) -> String {
     let (subject, what) = match &entry.record.fact {
-        Fact::RunStarted { command, plan } => ("run", format!("{} {command} of plan {}", paint(CYAN, "started"), plan.short())),
+        Fact::RunStarted { command, plan, undoes } => {
+            let of = undoes.as_ref().map(|run| format!(" of run {run},")).unwrap_or_default();
+            ("run", format!("{} {command}{of} of plan {}", paint(CYAN, "started"), plan.short()))
+        }
         Fact::RunResumed { by } => ("run", format!("{} by {by}", paint(CYAN, "resumed"))),
         Fact::RunFinished { outcome: Outcome::Completed } => ("run", paint(GREEN, "completed")),
         Fact::RunFinished { outcome: Outcome::Failed } => ("run", paint(RED, "failed")),

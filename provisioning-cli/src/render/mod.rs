@@ -3,6 +3,7 @@
 //! Colours are in the text as ANSI codes and are taken out by the console where they do not belong; they repeat what
 //! a symbol or a word says.
 
+pub(crate) mod back;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod graph;

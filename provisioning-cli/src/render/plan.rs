@@ -26,7 +26,9 @@ pub(crate) fn plan(plan: &Plan, given: &BTreeMap<String, OutputValue>) -> String
     if plan.changes.is_empty() && plan.is_empty() {
         return nothing(plan);
     }
-    let mut text = format!("{}\n\n", paint(BOLD, "Provisioning will:"));
+    let head =
+        plan.undoes.as_ref().map_or("Provisioning will:".to_owned(), |run| format!("To take back run {run}, provisioning will:"));
+    let mut text = format!("{}\n\n", paint(BOLD, head));
     let many = plan.changes.len() > MANY;
     let (routine, weighty): (Vec<_>, Vec<_>) = plan.changes.iter().partition(|change| many && is_routine(change));
     write_names(&mut text, &routine);
@@ -68,6 +70,7 @@ fn nothing(plan: &Plan) -> String {
         (Command::Destroy, _) => "There is nothing to remove.".to_owned(),
         (Command::Refresh, _) => "The state agrees with the world.".to_owned(),
         (Command::Forget, _) => "There is nothing to forget.".to_owned(),
+        (Command::Rollback, _) => "The world is as it was before the run.".to_owned(),
     };
     format!("{} {why}\n", paint(BOLD, "No changes."))
 }

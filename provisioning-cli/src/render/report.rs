@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use provisioning_core::engine::{OutputValue, Report};
+use provisioning_core::engine::{OutputValue, Report, Undone};
 use provisioning_core::error::Failure;
 use provisioning_core::name::StepId;
 use provisioning_core::plan::Plan;
@@ -76,7 +76,11 @@ fn summary(report: &Report, plan: Option<&Plan>) -> String {
             let next = format!(
                 "remove the cause, then `provisioning resume` goes on with the same plan (run {run}); after a change of the declarations, `provisioning apply`"
             );
-            format!("{} {}\n{} {next}.\n", paint(RED, format!("Failed after {time}:")), standing(report), paint(CYAN, "Next:"))
+            let head = format!("{} {}\n", paint(RED, format!("Failed after {time}:")), standing(report));
+            match &report.rollback {
+                Some(undone) => head + &rolled_back(undone),
+                None => format!("{head}{} {next}.\n", paint(CYAN, "Next:")),
+            }
         }
         Outcome::Cancelled => {
             let next = format!("`provisioning resume` goes on where it stopped (run {run})");
@@ -89,6 +93,33 @@ fn summary(report: &Report, plan: Option<&Plan>) -> String {
         }
         Outcome::Superseded => format!("{} A newer run took the place of run {run}.\n", paint(YELLOW, "Superseded.")),
     }
+}
+
+/// What came of taking a failed run back.
+fn rolled_back(undone: &Undone) -> String {
+    match undone {
+        Undone::Run(back) if back.outcome == Outcome::Completed => {
+            format!("{} Everything it did was taken back.{}\n", paint(GREEN, "Rolled back:"), by(back))
+        }
+        Undone::Run(back) => {
+            let next = "`provisioning resume` goes on taking it back";
+            format!(
+                "{}{}\n{}{} {next}.\n",
+                failures(back, None),
+                paint(RED, "Not rolled back:"),
+                standing(back),
+                paint(CYAN, "\nNext:")
+            )
+        }
+        Undone::Refused(failure) => {
+            let hint = failure.hint.as_ref().map(|hint| advice("", hint)).unwrap_or_default();
+            format!("{} {}\n{hint}", paint(RED, "Not rolled back:"), failure.message)
+        }
+    }
+}
+
+fn by(report: &Report) -> String {
+    report.run.as_ref().map(|run| format!(" Run {run}.")).unwrap_or_default()
 }
 
 fn achieved(report: &Report, plan: Option<&Plan>) -> String {
@@ -183,6 +214,7 @@ mod tests {
             not_begun: 6,
             failures: vec![],
             in_doubt: vec![],
+            rollback: None,
             duration: Duration::from_millis(3_100),
         }
     }

@@ -142,9 +142,18 @@ fn outcome(run: &RunSummary) -> &'static str {
     }
 }
 
+/// Whether a rollback was itself taken back.
+fn undone_in_turn(runs: &[RunSummary], run: &RunSummary) -> bool {
+    runs.iter().any(|back| back.undoes.as_ref() == Some(&run.id) && back.outcome == Some(Outcome::Completed))
+}
+
 /// The last runs, newest last.
 pub(crate) fn runs(runs: &[RunSummary], last: usize) -> String {
     let earlier = if last == 0 { 0 } else { runs.len().saturating_sub(last) };
+    let undone = |run: &RunSummary| {
+        let back = runs.iter().rev().find(|back| back.undoes.as_ref() == Some(&run.id));
+        back.is_some_and(|back| back.outcome == Some(Outcome::Completed) && !undone_in_turn(runs, back))
+    };
     let line = |run: &RunSummary| {
         let millis = run.updated_at.as_millis().saturating_sub(run.started_at.as_millis());
         let duration = took(Duration::from_millis(millis.try_into().unwrap_or(0)));
@@ -154,7 +163,7 @@ pub(crate) fn runs(runs: &[RunSummary], last: usize) -> String {
             run.command.clone(),
             run.started_at.to_string(),
             duration,
-            outcome(run).to_owned(),
+            if undone(run) { "rolled back".to_owned() } else { outcome(run).to_owned() },
             succeeded,
             failed,
         ]

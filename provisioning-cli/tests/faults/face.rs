@@ -102,6 +102,8 @@ fn every_command_answers_in_json() {
         "plan",
         "plan --out saved",
         "apply saved",
+        "rollback --preview",
+        "rollback --yes",
         "apply --yes",
         "show",
         "show a",

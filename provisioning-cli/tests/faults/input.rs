@@ -463,7 +463,7 @@ hint: the smallest file declares a provider: let p = import "provisioning.ncl" i
     1 | nam = "x"
       |       ^
     hint: did you mean `name`?
-  provisioning.toml:3:14: settings.on_failure: `maybe` is not one of `stop`, `continue`
+  provisioning.toml:3:14: settings.on_failure: `maybe` is not one of `stop`, `continue`, `rollback`
     3 | on_failure = "maybe"
       |              ^
 "#,

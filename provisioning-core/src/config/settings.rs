@@ -55,6 +55,8 @@ pub enum OnFailure {
     Stop,
     /// Whatever does not need the failed step goes on.
     Continue,
+    /// As with stop; then everything that the run did is taken back.
+    Rollback,
 }
 
 impl Settings {
@@ -144,7 +146,7 @@ mod tests {
             ),
             (
                 "on_failure = 'explode'",
-                "provisioning.toml:1:14: `settings.on_failure`: `explode` is not one of `stop`, `continue`",
+                "provisioning.toml:1:14: `settings.on_failure`: `explode` is not one of `stop`, `continue`, `rollback`",
             ),
             ("lease_seconds = '${x.y}'", "the settings do not fit: invalid type: string \"${x.y}\", expected f64"),
         ];

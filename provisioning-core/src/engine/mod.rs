@@ -10,6 +10,7 @@ mod inspect;
 mod options;
 mod refresh;
 mod report;
+mod rollback;
 mod runs;
 mod secrets;
 
@@ -20,7 +21,7 @@ use std::sync::Arc;
 pub use control::Control;
 pub use hosts::Logs;
 pub use options::Builder;
-pub use report::{OutputValue, Report, Status, StepStatus};
+pub use report::{OutputValue, Report, Status, StepStatus, Undone};
 
 use refresh::Eyes;
 
@@ -72,11 +73,30 @@ impl Engine {
     /// `Invalid` with a diagnostic for everything that is wrong with the declarations; `Conflict` where a protected
     /// resource would go, or an earlier run left something open; and those of the providers.
     pub async fn plan(&self, desired: &Desired, options: &PlanOptions) -> Result<Plan> {
+        self.plan_reading(desired, options, &self.store.rows().await?).await
+    }
+
+    /// Plans the way back from a run, the last one where none is named: to the state as it was before it.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such run; `Conflict` when it changed nothing, when a later run changed the same, or when
+    /// it left something open; and those of [`Engine::plan`].
+    pub async fn plan_rollback(&self, run: Option<&RunId>) -> Result<Plan> {
+        self.plan_back(run).await
+    }
+
+    /// Plans, having read what exists of some rows.
+    async fn plan_reading(
+        &self,
+        desired: &Desired,
+        options: &PlanOptions,
+        read: &BTreeMap<ResourceName, StateRow>,
+    ) -> Result<Plan> {
         self.refuse_open_steps(None).await?;
         let (rows, identity) = (self.store.rows().await?, self.store.identity());
         let mut eyes = Eyes::new(self, desired, &rows);
         let reads = options.refresh == Refresh::Read && options.command != Command::Forget;
-        let mut seen = if reads { eyes.objects(self, &rows).await? } else { Seen::default() };
+        let mut seen = if reads { eyes.objects(self, read).await? } else { Seen::default() };
         loop {
             let input = Input {
                 registry: &self.registry,
@@ -98,14 +118,15 @@ impl Engine {
         }
     }
 
-    /// Carries out a plan.
+    /// Carries out a plan; where the last run carried it out in part, that run goes on.
     ///
     /// A failed step is not an error here: the report says so.
     ///
     /// # Errors
     /// `Conflict` when another run holds the workspace, or when a row that the plan touches has moved; those of the store.
     pub async fn apply(&self, plan: &Plan, control: &Control) -> Result<Report> {
-        self.begin(plan, control).await
+        let report = self.begin(plan, control).await?;
+        Ok(self.undo_failed(report, control).await)
     }
 
     /// Goes on with a run that failed, was stopped or died; the last one where none is named.
@@ -113,7 +134,8 @@ impl Engine {
     /// # Errors
     /// `NotFound` when there is nothing to resume, `Conflict` when another run holds the workspace.
     pub async fn resume(&self, run: Option<&RunId>, control: &Control) -> Result<Report> {
-        self.take_up(run, control).await
+        let report = self.take_up(run, control).await?;
+        Ok(self.undo_failed(report, control).await)
     }
 
     /// Declares that a step which began and did not end left nothing behind that the state does not have: somebody

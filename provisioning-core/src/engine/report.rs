@@ -30,9 +30,22 @@ pub struct Report {
     /// The steps of which nobody knows whether they had their effect, and what is known.
     #[serde(serialize_with = "write_doubts")]
     pub in_doubt: Vec<(StepId, String)>,
+    /// What came of taking it back, where it failed and was to be taken back then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Undone>,
     /// How long it took; in JSON in seconds.
     #[serde(rename = "seconds", serialize_with = "write_seconds")]
     pub duration: Duration,
+}
+
+/// What came of taking back a run that failed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undone {
+    /// A run was made of it.
+    Run(Box<Report>),
+    /// It was not begun.
+    Refused(Failure),
 }
 
 impl Report {
@@ -45,6 +58,7 @@ impl Report {
             not_begun: 0,
             failures: Vec::new(),
             in_doubt: Vec::new(),
+            rollback: None,
             duration: Duration::ZERO,
         }
     }

@@ -42,6 +42,12 @@ impl Engine {
                 Error::new(ErrorKind::Conflict, "the plan was made for another workspace").with_hint("plan again in this one")
             );
         }
+        if let Some(run) = self.unfinished().await?
+            && run.plan == plan.hash()
+        {
+            // What was approved stays approved: the run goes on where it failed, was stopped or died.
+            return self.take_up_holding(Some(&run.id), control, lease).await;
+        }
         self.refuse_open_steps(Some(lease)).await?;
         self.refuse_stale(plan).await?;
         let hash = self.store.save_plan(plan).await?;
@@ -53,7 +59,8 @@ impl Engine {
             .map(|run| fact(&run.id, at, Fact::RunFinished { outcome: Outcome::Superseded }))
             .into_iter()
             .collect();
-        drafts.push(fact(&id, at, Fact::RunStarted { plan: hash, command: plan.command.as_str().into() }));
+        let (command, undoes) = (plan.command.as_str().to_owned(), plan.undoes.clone());
+        drafts.push(fact(&id, at, Fact::RunStarted { plan: hash, command, undoes }));
         self.record(lease, drafts).await?;
         let taken = Taken { id, plan: Arc::new(plan.clone()), progress: Progress::default(), secrets: BTreeMap::new() };
         self.execute(taken, lease, control).await
@@ -221,6 +228,7 @@ impl Engine {
             not_begun: count(|status| matches!(status, Status::Pending | Status::Skipped)),
             failures: progress.failures,
             in_doubt,
+            rollback: None,
             duration: begun.elapsed(),
         })
     }

@@ -5,10 +5,12 @@
 
 mod effect;
 mod progress;
+mod replay;
 mod status;
 mod summary;
 
 pub use effect::{RowChange, effect};
 pub use progress::Progress;
+pub use replay::Replay;
 pub use status::Status;
 pub use summary::RunSummary;

@@ -14,6 +14,9 @@ pub struct RunSummary {
     pub id: RunId,
     /// What it was asked to do.
     pub command: String,
+    /// The run that it takes back, for a rollback.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub undoes: Option<RunId>,
     /// The hash of its plan.
     pub plan: Digest,
     /// When it began.
@@ -33,9 +36,10 @@ impl RunSummary {
     #[must_use]
     pub fn next(before: Option<Self>, record: &Record) -> Option<Self> {
         let mut summary = match (&record.fact, before) {
-            (Fact::RunStarted { plan, command }, None) => Self {
+            (Fact::RunStarted { plan, command, undoes }, None) => Self {
                 id: record.run.clone(),
                 command: command.clone(),
+                undoes: undoes.clone(),
                 plan: plan.clone(),
                 started_at: record.at,
                 updated_at: record.at,

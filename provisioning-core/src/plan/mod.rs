@@ -14,10 +14,10 @@ pub use change::{ChangeKind, ResourceChange};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::{Kind, ProviderName, ResourceName, StepId, WorkspaceId};
+use crate::name::{Kind, ProviderName, ResourceName, RunId, StepId, WorkspaceId};
 use crate::record::Object;
 use crate::resource::{Lifecycle, Output, ProviderSettings, RetryPolicy, Role};
-use crate::schema::Undo;
+use crate::schema::{Undo, UndoClass};
 use crate::value::Value;
 
 /// The version of the plan format that this crate writes, and the newest that it reads.
@@ -34,6 +34,9 @@ pub struct Plan {
     pub created_at: Timestamp,
     /// What was asked for.
     pub command: Command,
+    /// The run that it takes back, for a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<RunId>,
     /// What changes, resource by resource, for people; unchanged resources are only counted.
     pub changes: Vec<ResourceChange>,
     /// How many resources stay as they are.
@@ -65,6 +68,8 @@ pub enum Command {
     Refresh,
     /// Drop resources from the state and leave the objects alone.
     Forget,
+    /// Make the world and the state as they were before a run.
+    Rollback,
 }
 
 impl Command {
@@ -75,6 +80,7 @@ impl Command {
             Self::Destroy => "destroy",
             Self::Refresh => "refresh",
             Self::Forget => "forget",
+            Self::Rollback => "rollback",
         }
     }
 }
@@ -182,6 +188,11 @@ impl Plan {
             change.fields.iter_mut().for_each(|field| field.origin = None);
         }
         Digest::of(&serde_json::to_vec(&plain).expect("a plan serialises: its secrets were refused"))
+    }
+
+    /// The steps whose undo would cost more than a class says.
+    pub fn costlier_than(&self, class: UndoClass) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(move |step| step.undo.class > class)
     }
 
     /// Whether there is nothing to do.

@@ -35,6 +35,7 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, graph: &Graph
         workspace: input.identity.workspace.clone(),
         created_at: input.now,
         command: input.options.command,
+        undoes: None,
         unchanged: compared.unchanged,
         providers: input.desired.providers.clone(),
         lookups: input.seen.answers.clone(),

@@ -5,6 +5,7 @@
 //! plan). Reading the world is the engine's: what a plan still has to be told it asks for with a [`Need`].
 
 mod assemble;
+mod back;
 mod claim;
 mod compare;
 mod guard;
@@ -19,6 +20,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub use back::{Past, way_back};
 pub use link::{Linked, link};
 
 use crate::clock::Timestamp;

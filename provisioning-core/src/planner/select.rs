@@ -53,7 +53,8 @@ fn targeted(scope: &Scope<'_>, targets: &BTreeSet<ResourceName>) -> (BTreeSet<Re
         Command::Forget => (BTreeSet::new(), targets.clone()),
         Command::Refresh => (all.collect(), kept(Direction::Incoming)),
         Command::Destroy => (all.collect(), kept(Direction::Outgoing)),
-        Command::Apply => {
+        // A rollback is planned as an apply of what was.
+        Command::Apply | Command::Rollback => {
             let orphans = targets.iter().filter(|name| is_orphan(scope, name));
             let rows: BTreeSet<_> = scope.kept.closure(orphans, Direction::Outgoing).into_iter().cloned().collect();
             let declared = scope.linked.graph.closure(targets.iter().chain(&rows), Direction::Incoming);

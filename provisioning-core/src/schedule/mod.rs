@@ -299,7 +299,7 @@ impl Schedule {
     }
 
     fn draining(&self) -> bool {
-        self.cancelled || (self.failed && self.policy.on_failure == OnFailure::Stop)
+        self.cancelled || (self.failed && self.policy.on_failure != OnFailure::Continue)
     }
 
     fn is_over(&self) -> bool {

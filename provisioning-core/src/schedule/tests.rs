@@ -47,6 +47,7 @@ fn plan(steps: &[&str]) -> Plan {
         workspace: WorkspaceId::new(7),
         created_at: Timestamp::from_millis(0),
         command: Command::Apply,
+        undoes: None,
         changes: Vec::new(),
         unchanged: 0,
         steps: steps.iter().map(step).collect(),

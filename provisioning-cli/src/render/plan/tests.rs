@@ -21,6 +21,7 @@ pub(crate) fn sample(changes: Vec<ResourceChange>) -> Plan {
         workspace: WorkspaceId::new(7),
         created_at: Timestamp::from_millis(0),
         command: Command::Apply,
+        undoes: None,
         changes,
         unchanged: 4,
         steps: vec![],

@@ -38,6 +38,7 @@ fn last_run(outcome: Option<Outcome>) -> RunSummary {
     RunSummary {
         id: run_id(),
         command: "apply".into(),
+        undoes: None,
         plan: Digest::of(b"a plan"),
         started_at: Timestamp::from_millis(1_795_324_522_000),
         updated_at: Timestamp::from_millis(1_795_324_525_100),

@@ -74,6 +74,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         workspace: WorkspaceId::new(7),
         created_at: at(0),
         command: Command::Apply,
+        undoes: None,
         changes: Vec::new(),
         unchanged: 3,
         steps,
@@ -118,7 +119,7 @@ pub(crate) struct Script {
 impl Script {
     /// A run of a plan, on top of the rows that are there.
     pub(crate) fn new(run: RunId, plan: Plan, rows: BTreeMap<ResourceName, StateRow>) -> Self {
-        let start = Fact::RunStarted { plan: plan.hash(), command: "apply".into() };
+        let start = Fact::RunStarted { plan: plan.hash(), command: "apply".into(), undoes: None };
         let mut script = Self { run, plan, time: 0, rows, inputs: BTreeMap::new(), drafts: Vec::new() };
         script.draft(start, Vec::new());
         script
