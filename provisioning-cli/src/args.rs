@@ -92,7 +92,8 @@ pub(crate) enum Verb {
         /// The resource that is the host
         name: String,
         /// The program and its arguments
-        #[arg(last = true, value_name = "COMMAND", default_values = ["/bin/sh", "-l"])]
+        // Without job control: the terminal's process groups are this machine's, and mean nothing in a server.
+        #[arg(last = true, value_name = "COMMAND", default_values = ["/bin/sh", "-l", "+m"])]
         command: Vec<String>,
     },
     /// Show what the programs wrote that a host keeps running, or that a service or a process is

@@ -1,21 +1,19 @@
 //! The quickstart, as the README shows it, for every person: pages over HTTP, nothing to change, and gone without a trace.
-//!
-//! One test, because it compares the whole machine before and after.
 
 mod machine;
 
 use std::fs;
 
-use machine::{Person, Traces, Workspace, get, keepers};
+use machine::{Person, Traces, Workspace, get};
 
 #[test]
 fn the_quickstart_serves_at_every_level_and_leaves_nothing() {
     for person in Person::ALL {
-        let before = Traces::now();
         let quickstart = Workspace::example(person, "quickstart");
         let applied = quickstart.expect(&["apply", "--yes"], 0);
         assert!(applied.contains("Done: 8 created"), "{person:?}: {applied}");
-        assert!(keepers().len() >= 3, "{person:?}: servers outlive the command");
+        let traces = Traces::of(&quickstart);
+        assert_eq!(traces.keepers().len(), 3, "{person:?}: servers outlive the command");
 
         let outputs = quickstart.outputs();
         let addresses: Vec<_> = outputs.values().map(|url| &url["http://".len()..url.rfind(':').expect("a port")]).collect();
@@ -35,6 +33,6 @@ fn the_quickstart_serves_at_every_level_and_leaves_nothing() {
         quickstart.expect(&["destroy", "--yes"], 0);
         let left: Vec<_> = fs::read_dir(quickstart.path().join(".provisioning")).expect("listed").flatten().collect();
         assert!(left.iter().all(|entry| entry.file_name().to_string_lossy().starts_with("state.db")), "{person:?}: {left:?}");
-        before.expect_again();
+        traces.expect_gone();
     }
 }

@@ -177,38 +177,84 @@ fn prison() -> Child {
     held
 }
 
-/// What servers are made of on this machine.
-#[derive(Debug, PartialEq, Eq)]
+/// What the servers of a workspace are made of on this machine, while they are there.
+#[derive(Debug)]
 pub(crate) struct Traces {
+    workspace: PathBuf,
     keepers: BTreeSet<u32>,
-    mounts: BTreeSet<String>,
-    interfaces: BTreeSet<String>,
     namespaces: BTreeSet<PathBuf>,
+    interfaces: BTreeSet<String>,
     groups: BTreeSet<PathBuf>,
 }
 
 impl Traces {
-    pub(crate) fn now() -> Self {
-        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("readable");
-        let interfaces = fs::read_dir("/sys/class/net").expect("readable").flatten();
-        let keepers = keepers();
+    /// Those of a workspace; other workspaces on this machine are none of its business.
+    pub(crate) fn of(workspace: &Workspace) -> Self {
+        let folder = workspace.path().canonicalize().expect("exists");
+        let keepers = keepers_of(&folder);
+        let given = [std::process::id()].into_iter().chain(workspace.prison.as_ref().map(Child::id));
+        let host: BTreeSet<_> = given.flat_map(namespaces).collect();
+        let local = folder.join(".provisioning/local");
+        let read = |path: PathBuf| -> Json { serde_json::from_slice(&fs::read(path).expect("readable")).expect("JSON") };
+        let ports = listed(&local.join("servers"))
+            .into_iter()
+            .filter_map(|server| Some(read(server.join("machine.json"))["attachment"]["port"].as_str()?.to_owned()));
+        let bridges = listed(&local.join("networks"))
+            .into_iter()
+            .filter_map(|file| file.file_stem()?.to_str().filter(|id| id.starts_with("pv")).map(str::to_owned));
+        let ids: Vec<_> =
+            listed(&local.join("servers")).iter().filter_map(|path| path.file_name()?.to_str().map(str::to_owned)).collect();
+        let of_them = |group: &PathBuf| ids.iter().any(|id| group.ends_with(format!("provisioning-{id}")));
         Self {
-            namespaces: keepers.keys().flat_map(|process| namespaces(*process)).collect(),
-            keepers: keepers.into_keys().collect(),
-            mounts: mounts.lines().map(str::to_owned).collect(),
-            interfaces: interfaces.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
-            groups: groups(Path::new("/sys/fs/cgroup")),
+            namespaces: keepers.iter().flat_map(|process| namespaces(*process)).filter(|one| !host.contains(one)).collect(),
+            interfaces: ports.chain(bridges).collect(),
+            groups: groups(Path::new("/sys/fs/cgroup")).into_iter().filter(of_them).collect(),
+            keepers,
+            workspace: folder,
         }
     }
 
-    /// Waits until this machine is again as it was: the kernel takes a moment to forget an interface.
-    pub(crate) fn expect_again(&self) {
+    pub(crate) fn keepers(&self) -> &BTreeSet<u32> {
+        &self.keepers
+    }
+
+    /// Waits until nothing of it is there: the kernel takes a moment to forget an interface.
+    pub(crate) fn expect_gone(&self) {
         let deadline = Instant::now() + PATIENCE;
-        while Self::now() != *self && Instant::now() < deadline {
+        while !self.left().is_empty() && Instant::now() < deadline {
             std::thread::yield_now();
         }
-        assert_eq!(Self::now(), *self, "something is left");
+        assert_eq!(self.left(), Vec::<String>::new(), "something is left");
     }
+
+    fn left(&self) -> Vec<String> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").expect("readable");
+        let folder = self.workspace.display().to_string();
+        let mounts = mounts.lines().filter(|line| line.contains(&folder)).map(str::to_owned);
+        let keepers = keepers_of(&self.workspace).into_iter().map(|process| format!("process {process}"));
+        let interfaces = self.interfaces.iter().filter(|name| Path::new("/sys/class/net").join(name).exists()).cloned();
+        let present: BTreeSet<_> = listed(Path::new("/proc"))
+            .iter()
+            .filter_map(|path| path.file_name()?.to_str()?.parse().ok())
+            .flat_map(|process: u32| namespaces(process))
+            .collect();
+        let namespaces = self.namespaces.intersection(&present).map(|one| one.display().to_string());
+        let groups = self.groups.iter().filter(|group| group.exists()).map(|group| group.display().to_string());
+        mounts.chain(keepers).chain(interfaces).chain(namespaces).chain(groups).collect()
+    }
+}
+
+/// What stands in a folder, in order.
+pub(crate) fn listed(folder: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<_> = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    entries
+}
+
+/// The keepers of a workspace: they hold a lock in its folder.
+pub(crate) fn keepers_of(workspace: &Path) -> BTreeSet<u32> {
+    let holds = |process: &u32| fs::read_link(format!("/proc/{process}/fd/0")).is_ok_and(|lock| lock.starts_with(workspace));
+    keepers().into_keys().filter(holds).collect()
 }
 
 /// The keepers of this machine with their command lines, by the number of their process.

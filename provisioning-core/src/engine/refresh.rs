@@ -108,11 +108,15 @@ impl Eyes {
                     let kept = lookup.schema().persistable(&answer, &engine.store.identity().digest_key);
                     seen.answers.insert(name, kept);
                 }
-                Need::Condition { name, connection, inputs } => {
+                Need::Condition { name, connection, inputs, host_changes } => {
                     let (host, service) = (self.tools.host(&connection)?, self.tools.service(&desired.resources[&name].kind)?);
                     let check = service.check(&name, host.as_ref(), &inputs);
                     let condition = within(engine.settings.timeout_seconds, check).await;
-                    let condition = match condition.map_err(|error| error.with_context("service", name.as_str()))? {
+                    let condition = match condition {
+                        Err(error) if host_changes => Condition::Differs(format!("its host cannot tell now: {error}")),
+                        other => other.map_err(|error| error.with_context("service", name.as_str()))?,
+                    };
+                    let condition = match condition {
                         Condition::InSync(outputs) => {
                             let outputs = concealed(&outputs, &inputs);
                             Condition::InSync(service.schema().persistable(&outputs, &engine.store.identity().digest_key))

@@ -117,6 +117,8 @@ pub enum Need {
         connection: Value,
         /// Its inputs.
         inputs: Value,
+        /// Whether the plan changes its host: one that does not answer now may well then.
+        host_changes: bool,
     },
 }
 

@@ -49,6 +49,11 @@ impl Directory {
 }
 
 impl State {
+    /// One of which nothing is known but where it was.
+    pub(super) fn of(id: &str) -> Self {
+        Self { id: id.to_owned(), mode: Mode::default() }
+    }
+
     /// Where it is.
     pub(super) fn path(&self) -> &Path {
         Path::new(&self.id)

@@ -170,6 +170,11 @@ fn draft(path: &Path, token: &str) -> PathBuf {
     path.with_file_name(format!(".{}.{token}.tmp", short_name(path)))
 }
 
+/// Whether the removal of a directory was begun and not ended.
+pub(crate) fn is_doomed(path: &Path) -> bool {
+    doomed(path).exists()
+}
+
 /// The name of a directory that is being removed: the same for every call, and nobody's by chance.
 fn doomed(path: &Path) -> PathBuf {
     let digest = Digest::of(path.as_os_str().as_bytes());

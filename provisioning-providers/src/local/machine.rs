@@ -197,7 +197,19 @@ impl Place {
     }
 
     /// Removes the folder with all that is in it; one that is gone is a success.
+    ///
+    /// The record goes last: as long as it is there, whoever was cut off in the middle is called again.
     pub(crate) fn remove(&self) -> Result<()> {
+        let entries = match fs::read_dir(&self.0) {
+            Ok(entries) => entries.collect::<io::Result<Vec<_>>>().map_err(at(&self.0))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(at(&self.0)(error)),
+        };
+        let rest = entries.iter().filter(|entry| entry.file_name() != RECORD);
+        for entry in rest {
+            let (path, kind) = (entry.path(), entry.file_type().map_err(at(&entry.path()))?);
+            if kind.is_dir() { disk::remove_tree(&path)? } else { fs::remove_file(&path).map_err(at(&path))? }
+        }
         disk::remove_tree(&self.0)
     }
 }
@@ -230,6 +242,19 @@ pub(crate) fn names(folder: &Path) -> Result<Vec<String>> {
     let mut names: Vec<_> = names.filter(|name| !name.starts_with('.')).collect();
     names.sort();
     Ok(names)
+}
+
+/// Removes what calls left in a folder that were cut off: drafts, and machines without a record. Nobody may be about to
+/// make one.
+pub(crate) fn sweep(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        let is_draft = entry.file_name().to_string_lossy().starts_with('.');
+        if path.is_dir() && (is_draft || !path.join(RECORD).exists()) {
+            disk::remove_tree(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The machine that the call with a token made.
@@ -276,6 +301,10 @@ mod tests {
         assert!(held.is_some() && place.is_kept().expect("asks"));
         drop(held);
         assert!(!place.is_kept().expect("asks"));
+        fs::create_dir(folder.path().join("db-89abcdef")).expect("a folder whose record went with a crash");
+        fs::create_dir(folder.path().join(".db-89abcdef.tmp")).expect("a draft that a crash left");
+        sweep(folder.path()).expect("swept");
+        assert_eq!(names(folder.path()).expect("listed"), ["web-01234567"]);
         place.remove().expect("removed");
         assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 0);
     }

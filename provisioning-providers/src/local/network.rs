@@ -189,7 +189,7 @@ impl ResourceKind for Network {
                 fs::remove_file(&path).map_err(at(&path))?;
                 disk::sync_parent(&path)?;
             }
-            site.tidy();
+            site.tidy()?;
             Ok(Reply::Done(()))
         })
         .await

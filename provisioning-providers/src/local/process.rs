@@ -2,6 +2,7 @@
 //!
 //! It has a keeper of its own, which outlives the command; how that keeps a program is in [`keeper`](super::keeper).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -93,6 +94,7 @@ impl Process {
             if let Some((place, _)) = machine::find(&site.processes(), &token)? {
                 return Ok(place);
             }
+            let _held = site.lock()?;
             site.make(&site.processes())?;
             place.make(&Machine::plain(token, Level::Bare))?;
             Ok(place)
@@ -178,7 +180,7 @@ impl ResourceKind for Process {
         }
         blocking(move || {
             place.remove()?;
-            site.tidy();
+            site.tidy()?;
             Ok(Reply::Done(()))
         })
         .await
@@ -194,11 +196,12 @@ async fn observe(place: &Place) -> Result<Option<State>> {
         return Ok(None);
     }
     let control = Control::new(&place.control());
-    let unit = if place.is_kept()? { control.units().await?.remove(UNIT) } else { None };
-    let state = match unit.as_ref().map(course) {
-        None => Power::Stopped,
-        Some(Course::Works | Course::Begins) => Power::Up,
-        Some(Course::Fails(_)) => Power::Failing,
+    let units = if place.is_kept()? { control.units().await } else { Ok(BTreeMap::new()) };
+    let state = match units.map(|units| units.get(UNIT).map(course)) {
+        Ok(None) => Power::Stopped,
+        Ok(Some(Course::Works | Course::Begins)) => Power::Up,
+        // One whose keeper does not answer is not kept.
+        Ok(Some(Course::Fails(_))) | Err(_) => Power::Failing,
     };
     let log = place.control().join("logs").join(format!("{UNIT}.log"));
     Ok(Some(State { id: place.id(), state, log: log.display().to_string() }))

@@ -175,11 +175,11 @@ impl ResourceKind for Server {
             place.stop().await?;
         }
         blocking(move || {
-            place.remove()?;
             if let Some(image) = machine.and_then(|machine| machine.image) {
-                release(&site, &image)?;
+                release(&site, &place, &image)?;
             }
-            site.tidy();
+            place.remove()?;
+            site.tidy()?;
             Ok(Reply::Done(()))
         })
         .await
@@ -197,10 +197,11 @@ impl Isolation {
     }
 }
 
-/// Removes an unpacked image that no server lies over any more.
-fn release(site: &Site, image: &Path) -> Result<()> {
+/// Removes an unpacked image that no other server lies over.
+fn release(site: &Site, place: &Place, image: &Path) -> Result<()> {
     let _held = site.lock()?;
-    let used = machine::all(&site.servers())?.into_iter().any(|(_, machine)| machine.image.as_deref() == Some(image));
+    let mut others = machine::all(&site.servers())?.into_iter().filter(|(other, _)| other != place);
+    let used = others.any(|(_, machine)| machine.image.as_deref() == Some(image));
     if used || !image.starts_with(site.images()) { Ok(()) } else { image::forget(image) }
 }
 

@@ -10,6 +10,7 @@ use provisioning_core::error::Result;
 use rustix::fs::FlockOperation;
 
 use super::error::at;
+use super::machine;
 
 /// The directory of one workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,24 +68,24 @@ impl Site {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))
     }
 
-    /// Removes the folders that are empty, so that nothing of an empty site stays.
-    pub(crate) fn tidy(&self) {
-        // One that is not empty, or not there, stays as it is.
+    /// Clears away what calls left that were cut off, and the folders that are empty: nothing of an empty site stays.
+    pub(crate) fn tidy(&self) -> Result<()> {
+        if !self.0.exists() {
+            return Ok(());
+        }
+        let _held = self.lock()?;
+        machine::sweep(&self.servers())?;
+        machine::sweep(&self.processes())?;
         let folders = [self.servers(), self.processes(), self.networks(), self.volumes(), self.images(), self.trials()];
+        // One that is not empty, or not there, stays as it is.
         for folder in folders {
             let _ = fs::remove_dir(folder);
         }
-        let path = self.0.join("lock");
-        let Ok(lock) = File::options().write(true).open(&path) else {
-            let _ = fs::remove_dir(&self.0);
-            return;
-        };
-        let only_lock = || fs::read_dir(&self.0).is_ok_and(|left| left.flatten().all(|entry| entry.file_name() == "lock"));
-        // While somebody holds the lock, something is about to be made.
-        if rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() && only_lock() {
-            let _ = fs::remove_file(path);
+        if fs::read_dir(&self.0).is_ok_and(|left| left.flatten().all(|entry| entry.file_name() == "lock")) {
+            let _ = fs::remove_file(self.0.join("lock"));
             let _ = fs::remove_dir(&self.0);
         }
+        Ok(())
     }
 }
 
@@ -93,20 +94,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_empty_site_goes_unless_somebody_is_about_to_use_it() {
+    fn a_site_goes_with_the_last_of_what_is_in_it() {
         let workspace = tempfile::tempdir().expect("a folder");
         let site = Site::of(workspace.path());
-        let held = site.lock().expect("locked");
-        site.make(&site.servers()).expect("made");
-        site.tidy();
-        assert!(!site.servers().exists() && site.0.join("lock").exists(), "the lock is held");
-        drop(held);
+        drop(site.lock().expect("locked"));
         site.make(&site.volumes().join("data")).expect("made");
-        site.tidy();
-        assert!(site.volumes().join("data").exists(), "a volume is there");
+        site.make(&site.servers().join(".web.tmp/control")).expect("a draft that a crash left");
+        site.tidy().expect("tidied");
+        assert!(site.volumes().join("data").exists() && !site.servers().exists());
         fs::remove_dir(site.volumes().join("data")).expect("removed");
-        site.tidy();
+        site.tidy().expect("tidied");
         assert!(!site.0.exists());
-        site.tidy();
+        site.tidy().expect("nothing to do");
     }
 }

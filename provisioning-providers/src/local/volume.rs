@@ -67,7 +67,14 @@ impl ResourceKind for Volume {
 
     async fn read(&self, ids: &[String]) -> Result<Vec<Option<State>>> {
         let ids = ids.to_vec();
-        blocking(move || directory::read(&ids)).await
+        blocking(move || {
+            let found = directory::read(&ids)?;
+            // One whose removal was cut off is still there, so that it is gone on with.
+            let rest =
+                |(id, found): (&String, Option<State>)| found.or_else(|| disk::is_doomed(Path::new(id)).then(|| State::of(id)));
+            Ok(ids.iter().zip(found).map(rest).collect())
+        })
+        .await
     }
 
     async fn find(&self, context: &Context, spec: &Spec) -> Result<Found<State>> {
@@ -102,7 +109,7 @@ impl ResourceKind for Volume {
                 return Err(Error::new(ErrorKind::Conflict, message).with_hint(format!("run `umount {}`", mounted.display())));
             }
             disk::remove_tree(path)?;
-            site.tidy();
+            site.tidy()?;
             Ok(Reply::Done(()))
         })
         .await

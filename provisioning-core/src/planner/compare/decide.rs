@@ -169,7 +169,8 @@ impl<'a> Walk<'a> {
         let inputs = if decision.written.is_some() { decision.wanted.clone() } else { inputs };
         let reads = self.scope.input.options.refresh == Refresh::Read;
         if reads && !connection.has_unknown() && !connection.has_digest() && !inputs.has_unknown() && !inputs.has_digest() {
-            self.result.needs.push(Need::Condition { name: decision.name.clone(), connection, inputs });
+            let host_changes = self.changed.contains_key(host);
+            self.result.needs.push(Need::Condition { name: decision.name.clone(), connection, inputs, host_changes });
         }
     }
 }

@@ -218,7 +218,7 @@ impl World {
                 let answer = query.with("id", format!("img-{asked}").into()).with("connection", connection(asked));
                 seen.answers.insert(name, answer);
             }
-            Need::Condition { name, connection, inputs } => {
+            Need::Condition { name, connection, inputs, .. } => {
                 let host = connection.field("host").and_then(Value::as_str).expect("a host");
                 let condition = match self.flags.get(host) {
                     None => Condition::Absent,

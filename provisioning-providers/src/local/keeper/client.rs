@@ -10,16 +10,21 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use provisioning_core::error::{Error, ErrorKind, Result, Retry};
 use provisioning_core::host::{Supervisor, Unit, UnitStatus};
 use tokio::io::{AsyncReadExt as _, BufReader};
 use tokio::net::UnixStream;
+use tokio::time::timeout;
 
 use super::protocol::{self, MAX_REPLY, MAX_REQUEST, Reply, Request};
 use crate::local::disk::blocking;
 use crate::local::error::from_io;
+
+/// How long a keeper may take to say how its units are.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The keeper of a control directory, whether it stands or not.
 #[derive(Debug, Clone)]
@@ -89,7 +94,8 @@ impl Supervisor for Control {
     }
 
     async fn units(&self) -> Result<BTreeMap<String, UnitStatus>> {
-        match self.must(Request::Status).await? {
+        let asked = timeout(PATIENCE, self.must(Request::Status)).await;
+        match asked.map_err(|_| Error::new(ErrorKind::Unavailable, "the keeper does not answer"))?? {
             Reply::Status { units, .. } => Ok(units),
             other => Err(unexpected(other)),
         }

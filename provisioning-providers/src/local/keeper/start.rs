@@ -5,9 +5,12 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use provisioning_core::error::{Error, ErrorKind, Failure, Result};
 use rustix::process::{getegid, geteuid};
@@ -20,13 +23,16 @@ use super::order::{Answer, Order};
 use super::{THIS_PROGRAM, argument};
 use crate::local::error::at;
 
+/// How long another keeper of the machine may take to stand or to go, and how often it is looked.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(2);
 /// Variables of this machine's user that a program on this machine keeps.
 const KEPT: [&str; 7] = ["HOME", "LANG", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER"];
 
 pub(super) fn run(arguments: &[String]) -> Result<u8> {
     let order = Order::parse(argument("start", arguments)?)?;
     let place = Place::at(&order.place);
-    let begun = place.lock().and_then(|lock| match lock {
+    let begun = await_turn(&place).and_then(|turn| match turn {
         Some(lock) => begin(order, &place, lock).map(|()| None),
         None => place.standing().map(Some),
     });
@@ -37,6 +43,26 @@ pub(super) fn run(arguments: &[String]) -> Result<u8> {
         Err(error) => Answer::Refused(Failure::from(&error)).say(),
     }
     Ok(0)
+}
+
+/// Waits for the lock, or until whoever has it stands: it may be a keeper that is being born, or one that is going.
+fn await_turn(place: &Place) -> Result<Option<File>> {
+    let control = place.control();
+    // A relative name has no limit of length.
+    std::env::set_current_dir(&control).map_err(at(&control))?;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(lock) = place.lock()? {
+            return Ok(Some(lock));
+        }
+        if UnixStream::connect("socket").is_ok() {
+            return Ok(None);
+        }
+        if Instant::now() > deadline {
+            return Err(Error::new(ErrorKind::Unavailable, "another keeper has the machine and does not stand"));
+        }
+        sleep(PAUSE);
+    }
 }
 
 fn begin(mut order: Order, place: &Place, lock: File) -> Result<()> {
