@@ -22,7 +22,21 @@ fn the_embedding_program_creates_updates_and_destroys() {
 }
 
 #[test]
-fn the_embedding_program_has_fewer_than_a_hundred_lines() {
-    let source = std::fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/embed.rs")).expect("readable");
-    assert!(source.lines().count() < 100, "it has {} lines", source.lines().count());
+fn the_quickstart_program_makes_servers_asks_them_and_leaves_nothing() {
+    let output = Command::new(example("quickstart")).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let expected = "apply: 8 of 8 steps done\n\
+                    ada: This is ada\ngrace: This is grace\nlinus: This is linus\n\
+                    apply: 0 of 0 steps done\n\
+                    destroy: 8 of 8 steps done\nservers are left: false\n";
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
+fn a_program_has_fewer_than_a_hundred_lines() {
+    for name in ["embed.rs", "quickstart.rs"] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples").join(name);
+        let lines = std::fs::read_to_string(path).expect("readable").lines().count();
+        assert!(lines < 100, "{name} has {lines} lines");
+    }
 }
