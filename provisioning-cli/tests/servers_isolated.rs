@@ -38,6 +38,9 @@ fn a_server_reads_nothing_of_the_user_and_writes_nothing_of_the_machine() {
             let (said, _) = inside(&workspace, &format!("cat {} 2>&1", path.display()));
             assert!(!said.contains("canary") && !said.contains("$y$"), "{person:?}: {} is read: {said}", path.display());
         }
+        let (said, reads) = inside(&workspace, "cat /etc/shadow");
+        let locked = reads && said.lines().all(|line| line.split(':').nth(1) == Some("*"));
+        assert!(locked || !reads, "{person:?}: passwords are read: {said}");
         let (said, _) = inside(&workspace, "ls -A /home /root; cat /proc/[0-9]*/environ | tr '\\0' '\\n'");
         assert!(!said.contains("canary"), "{person:?}: {said}");
 
@@ -52,6 +55,14 @@ fn a_server_reads_nothing_of_the_user_and_writes_nothing_of_the_machine() {
         }
         for line in ["mount -t tmpfs none /mnt", "mknod /dev/raw b 8 0", "echo 1 > /proc/sys/net/ipv4/ip_forward"] {
             assert!(!inside(&workspace, line).1, "{person:?}: `{line}` is permitted");
+        }
+        if person != Person::Forbidden {
+            let (said, _) =
+                inside(&workspace, "chmod 4755 /run/provisioning/keeper; echo x >> /run/provisioning/keeper; ls -d /.old*");
+            let refusals = ["Read-only file system", "Permission denied", "Text file busy"];
+            let refused: usize = refusals.iter().map(|refusal| said.matches(refusal).count()).sum();
+            assert_eq!(refused, 2, "{person:?}: {said}");
+            assert!(!said.contains("\n/.old"), "{person:?}: the machine's own root is there: {said}");
         }
         // The one process of this machine that is known: this test.
         let (_, killed) = inside(&workspace, &format!("kill -0 {}", std::process::id()));

@@ -15,23 +15,30 @@ use crate::workspace::Start;
 /// The most that is read to be the input of a command, in bytes.
 const MAX_INPUT: u64 = 64 << 20;
 
+/// What is said when not all of what a command wrote is shown.
+const CUT: &str =
+    "note: it wrote more than is kept, and the rest is not shown; `provisioning shell` keeps nothing, and shows all";
+
 pub(super) async fn run(console: Console, start: &Start, name: &str, arguments: Vec<String>) -> Result<u8, Problem> {
     let host = look(start)?.engine.host(name).await?;
     let command = Command { arguments, input: input()?, ..Command::default() };
     let listen = |kind| signal(kind).map_err(|error| of_io("listen to", "signals", error));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     // A call that is dropped is ended by its host; this process alone would leave the command running.
-    let Output { code, stdout, stderr } = tokio::select! {
+    let Output { code, stdout, stderr, cut } = tokio::select! {
         output = host.run(&command) => output?,
         _ = interrupt.recv() => return Err(stopped().into()),
         _ = terminate.recv() => return Err(stopped().into()),
     };
     if console.is_json() {
         let [stdout, stderr] = [&stdout, &stderr].map(|text| String::from_utf8_lossy(text));
-        console.show(&json!({ "code": code, "stdout": stdout, "stderr": stderr }), String::new)?;
+        console.show(&json!({ "code": code, "stdout": stdout, "stderr": stderr, "cut": cut }), String::new)?;
     } else {
         pass(io::stdout(), &stdout)?;
         pass(io::stderr(), &stderr)?;
+        if cut {
+            console.say(CUT);
+        }
     }
     Ok(of_program(code))
 }

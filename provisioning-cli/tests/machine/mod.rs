@@ -198,7 +198,7 @@ impl Traces {
         let read = |path: PathBuf| -> Json { serde_json::from_slice(&fs::read(path).expect("readable")).expect("JSON") };
         let ports = listed(&local.join("servers"))
             .into_iter()
-            .filter_map(|server| Some(read(server.join("machine.json"))["attachment"]["port"].as_str()?.to_owned()));
+            .filter_map(|server| Some(read(server.join("machine.json"))["content"]["attachment"]["port"].as_str()?.to_owned()));
         let bridges = listed(&local.join("networks"))
             .into_iter()
             .filter_map(|file| file.file_stem()?.to_str().filter(|id| id.starts_with("pv")).map(str::to_owned));

@@ -49,6 +49,8 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// What it wrote to standard error, cut at the host's limit.
     pub stderr: Vec<u8>,
+    /// Whether something of either was cut.
+    pub cut: bool,
 }
 
 /// What a host is.

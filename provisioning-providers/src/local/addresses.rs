@@ -43,7 +43,7 @@ pub(super) fn assign(range: Ipv4Range, wanted: Option<Ipv4Addr>, used: &BTreeSet
         return free.ok_or_else(|| full(range).with_hint("give the network a larger `cidr`"));
     };
     if used.contains(&address) {
-        return Err(Error::new(ErrorKind::Conflict, format!("the address `{address}` belongs to another server")));
+        return Err(owned(address));
     }
     if range.hosts().any(|host| host == address) {
         return Ok(address);
@@ -53,8 +53,16 @@ pub(super) fn assign(range: Ipv4Range, wanted: Option<Ipv4Addr>, used: &BTreeSet
         .with_hint(format!("the first of them is `{first}`")))
 }
 
-/// The address of a server that is on no network.
-pub(super) fn alone(pools: &Pools, token: &str, used: &BTreeSet<Ipv4Addr>) -> Result<Ipv4Addr> {
+/// The address of a server that is on no network: the wanted one, or one that no other server has.
+pub(super) fn alone(pools: &Pools, token: &str, wanted: Option<Ipv4Addr>, used: &BTreeSet<Ipv4Addr>) -> Result<Ipv4Addr> {
+    if let Some(address) = wanted {
+        return match address {
+            _ if used.contains(&address) => Err(owned(address)),
+            _ if address.is_loopback() => Ok(address),
+            _ => Err(Error::invalid(format!("`{address}` is no loopback address, and this server is on no network"))
+                .with_hint("take it from `127.0.0.0/8`, or put the server on a `network`")),
+        };
+    }
     let free = parts_from(pools.loopback, token).find_map(|range| range.hosts().find(|address| !used.contains(address)));
     free.ok_or_else(|| full(pools.loopback))
 }
@@ -76,6 +84,11 @@ fn parts_from(pool: Ipv4Range, token: &str) -> impl Iterator<Item = Ipv4Range> {
     let count = pool.parts(PREFIX);
     let start = u32::from_str_radix(token.get(..8).unwrap_or(token), 16).unwrap_or_default() % count;
     (0..count).map(move |step| pool.part(PREFIX, (start + step) % count))
+}
+
+fn owned(address: Ipv4Addr) -> Error {
+    Error::new(ErrorKind::Conflict, format!("the address `{address}` belongs to another server"))
+        .with_hint("give one of them another `address`, or leave it out for one that is free")
 }
 
 fn full(range: Ipv4Range) -> Error {
@@ -148,5 +161,18 @@ mod tests {
         assert_eq!(assign(Some([10, 5, 0, 6])), Ok("10.5.0.6".into()));
         assert_eq!(assign(Some([10, 5, 0, 2])), Err("the address `10.5.0.2` belongs to another server".into()));
         assert_eq!(assign(Some([10, 5, 0, 1])), Err("`10.5.0.1` is not an address for servers in `10.5.0.0/29`".into()));
+    }
+
+    #[test]
+    fn a_server_on_no_network_has_a_loopback_address_that_no_other_has() {
+        let used: BTreeSet<Ipv4Addr> = [Ipv4Addr::new(127, 5, 0, 2)].into();
+        let alone = |wanted: Option<[u8; 4]>| {
+            let address = alone(&pools(), "00000001ffff", wanted.map(Into::into), &used);
+            address.map(|address| address.to_string()).map_err(|error| error.to_string())
+        };
+        assert_eq!(alone(None), Ok("127.64.1.2".into()));
+        assert_eq!(alone(Some([127, 5, 0, 3])), Ok("127.5.0.3".into()));
+        assert_eq!(alone(Some([127, 5, 0, 2])), Err("the address `127.5.0.2` belongs to another server".into()));
+        assert_eq!(alone(Some([8, 8, 8, 8])), Err("`8.8.8.8` is no loopback address, and this server is on no network".into()));
     }
 }

@@ -104,7 +104,7 @@ fn record(place: &Place) -> PathBuf {
 }
 
 fn limits(quota: &Quota) -> Vec<Limit> {
-    let memory = quota.memory_mb.map(|megabytes| (megabytes * 1_000_000).to_string()).map(|bytes| Limit {
+    let memory = quota.memory_mb.map(|megabytes| megabytes.saturating_mul(1_000_000).to_string()).map(|bytes| Limit {
         field: "memory_mb",
         controller: "memory",
         unified: ("memory.max", bytes.clone()),

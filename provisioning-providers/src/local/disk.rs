@@ -6,12 +6,12 @@
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use provisioning_core::digest::Digest;
 use provisioning_core::error::{Error, ErrorKind, Result, Retry};
-use rustix::fs::{CWD, RenameFlags, XattrFlags};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, ResolveFlags, XattrFlags};
 use rustix::io::Errno;
 
 use super::error::{at, from_io, no_parent};
@@ -147,6 +147,30 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     sync_parent(path)
 }
 
+/// Opens a file in a folder that somebody else writes in: links are not followed, and nothing outside is reached.
+pub(crate) fn open_inside(folder: &Path, file: &Path) -> Result<Option<File>> {
+    let Some(opened) = present(folder, File::open(folder))? else { return Ok(None) };
+    let (flags, within) =
+        (OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS);
+    let path = folder.join(file);
+    let found = rustix::fs::openat2(&opened, file, flags, Mode::empty(), within).map_err(io::Error::from);
+    let found = present(&path, found)?.map(File::from);
+    match &found {
+        Some(file) if !file.metadata().map_err(at(&path))?.is_file() => {
+            Err(Error::new(ErrorKind::Conflict, format!("`{}` is not a regular file", path.display())))
+        }
+        _ => Ok(found),
+    }
+}
+
+/// The content of a file that was opened, as far as files are read.
+pub(crate) fn read_opened(file: File) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    let read = file.take(MAX_CONTENT).read_to_end(&mut content);
+    read.map_err(|error| Error::new(ErrorKind::Unavailable, "a file could not be read").with_source(error))?;
+    Ok(content)
+}
+
 /// Who made the thing at a path.
 pub(crate) fn maker(path: &Path, token: &str) -> Result<Maker> {
     let mut value = [0_u8; 64];
@@ -155,6 +179,19 @@ pub(crate) fn maker(path: &Path, token: &str) -> Result<Maker> {
         Ok(_) | Err(Errno::NODATA | Errno::RANGE | Errno::NOENT | Errno::NOTDIR) => Ok(Maker::Other),
         Err(Errno::NOTSUP | Errno::NOSYS) => Ok(Maker::Unknown),
         Err(error) => Err(from_io(path, error.into())),
+    }
+}
+
+/// Waits for the lock on a file, which is made for it; one on a file that was removed meanwhile would not keep those out
+/// who make it anew.
+pub(crate) fn hold(path: &Path) -> Result<File> {
+    loop {
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(path).map_err(at(path))?;
+        lock.lock().map_err(at(path))?;
+        let held = lock.metadata().map_err(at(path))?;
+        if look(path)?.is_some_and(|there| (there.dev(), there.ino()) == (held.dev(), held.ino())) {
+            return Ok(lock);
+        }
     }
 }
 
@@ -274,5 +311,30 @@ fn present<T>(path: &Path, result: io::Result<T>) -> Result<Option<T>> {
         Ok(value) => Ok(Some(value)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(from_io(path, error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_file_in_somebody_elses_folder_is_opened_only_if_it_is_one() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inside = folder.path().join("inside");
+        fs::create_dir(&inside).expect("made");
+        fs::write(folder.path().join("secret"), "secret").expect("written");
+        fs::write(inside.join("own"), "own").expect("written");
+        symlink("../secret", inside.join("link")).expect("linked");
+        symlink("..", inside.join("up")).expect("linked");
+        let opened = |name: &str| open_inside(&inside, Path::new(name));
+        let own = opened("own").expect("looks").expect("is there");
+        assert_eq!(read_opened(own).expect("reads"), b"own");
+        assert!(opened("none").expect("looks").is_none());
+        for outside in ["link", "up/secret", "../secret"] {
+            assert!(opened(outside).is_err(), "{outside}");
+        }
     }
 }

@@ -16,12 +16,21 @@ use super::site::Site;
 
 /// The longest host name, as RFC 1123 has it for one label.
 const MAX_HOST_NAME: usize = 63;
-/// Where no volume may be mounted: these belong to the server's own kernel interfaces and its keeper.
-const RESERVED: [&str; 4] = ["/dev", "/proc", "/run", "/sys"];
+/// Where no volume may be mounted: these belong to the server's own kernel interfaces and its keeper, and to the root that
+/// is let go.
+const RESERVED: [&str; 5] = ["/.old", "/dev", "/proc", "/run", "/sys"];
 /// How many digits of the token are in the name of a server's port: an interface's name has at most 15 bytes.
 const PORT_DIGITS: usize = 10;
 /// The smallest share of a processor.
 const MIN_CPUS: f64 = 0.01;
+/// The fewest processes: the keeper and what starts it, and a command with a pipe or two.
+const MIN_PROCESSES: i64 = 8;
+/// The least memory, in which a keeper stands.
+const MIN_MEMORY_MB: i64 = 8;
+/// The most memory: more than a machine has, and what the kernel can count.
+const MAX_MEMORY_MB: i64 = 1_000_000_000;
+/// The most processes that Linux can number.
+const MAX_PROCESSES: i64 = 1 << 22;
 
 /// A server that is being written down.
 pub(super) struct Draft {
@@ -37,19 +46,32 @@ pub(super) struct Draft {
 impl Draft {
     /// Writes a new server down, under the lock that keeps addresses apart and images in place.
     pub(super) fn make(self, token: String, level: Level) -> Result<()> {
-        let _held = self.site.lock()?;
+        let held = self.site.lock()?;
+        let written = self.write(token, level);
+        drop(held);
+        if written.is_err() {
+            // What a server that cannot be has brought here is not there to be destroyed with it; why it cannot be matters more.
+            let _ = self.site.tidy();
+        }
+        written
+    }
+
+    fn write(&self, token: String, level: Level) -> Result<()> {
+        let machine = self.machine(Machine::plain(token, level), self.address()?)?;
+        // Last, because it takes long and leaves most behind.
         let image = self.spec.image.as_deref().map(|image| self.image(image, level)).transpose()?;
-        let machine = self.machine(Machine { image, ..Machine::plain(token, level) }, self.spec.address)?;
+        let machine = Machine { image, ..machine };
         self.site.make(&self.site.servers())?;
         self.place.make(&machine)
     }
 
-    /// Writes down what a server becomes; it keeps its address where nothing speaks against that.
-    pub(super) fn change(self, prior: &Machine) -> Result<()> {
+    /// What a server becomes; it keeps its address where nothing speaks against that.
+    pub(super) fn changed(self, prior: &Machine) -> Result<Machine> {
         let _held = self.site.lock()?;
-        let kept = if self.spec.address.is_none() { prior.address } else { None };
+        let wanted = self.address()?;
+        let kept = if wanted.is_none() { prior.address } else { None };
         let kept = kept.and_then(|kept| self.machine(prior.clone(), Some(kept)).ok());
-        self.place.put(&kept.map_or_else(|| self.machine(prior.clone(), self.spec.address), Ok)?)
+        kept.map_or_else(|| self.machine(prior.clone(), wanted), Ok)
     }
 
     /// Everything that may change, over what may not.
@@ -59,7 +81,7 @@ impl Draft {
         let network = self.spec.network.as_deref().map(|id| self.network(id)).transpose()?;
         let address = match &network {
             Some((_, record)) => addresses::assign(record.range, address, &used)?,
-            None => address.map_or_else(|| addresses::alone(&self.pools, &fixed.token, &used), Ok)?,
+            None => addresses::alone(&self.pools, &fixed.token, address, &used)?,
         };
         let bridge = network.filter(|(_, record)| record.form == Form::Bridge);
         let attachment = bridge.map(|(bridge, record)| Attachment {
@@ -84,6 +106,14 @@ impl Draft {
         })
     }
 
+    fn address(&self) -> Result<Option<Ipv4Addr>> {
+        let Some(written) = &self.spec.address else { return Ok(None) };
+        written.parse().map(Some).map_err(|_| {
+            Error::invalid(format!("the `address` `{written}` of a server is none"))
+                .with_hint("write four numbers as in `10.0.0.2`, or leave it out for one that is free")
+        })
+    }
+
     fn host_name(&self) -> Result<String> {
         let name = self.spec.host_name.clone().unwrap_or_else(|| self.name.replace(['_', '.'], "-").to_ascii_lowercase());
         let letters = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
@@ -96,9 +126,8 @@ impl Draft {
 
     fn quota(&self) -> Result<Quota> {
         let Spec { memory_mb, cpus, max_processes, .. } = self.spec;
-        if memory_mb == Some(0) || max_processes == Some(0) {
-            return Err(Error::invalid("`memory_mb` and `max_processes` have to be above zero"));
-        }
+        let memory_mb = within("memory_mb", memory_mb, MIN_MEMORY_MB, MAX_MEMORY_MB)?;
+        let max_processes = within("max_processes", max_processes, MIN_PROCESSES, MAX_PROCESSES)?;
         if cpus.is_some_and(|cpus| !cpus.is_finite() || cpus < MIN_CPUS) {
             return Err(Error::invalid(format!("`cpus` has to be at least {MIN_CPUS}")));
         }
@@ -132,4 +161,12 @@ impl Draft {
         self.site.make(&self.site.images())?;
         image.unpacked(&self.site.images())
     }
+}
+
+/// A count that the kernel can hold a server to, and with which a server stands.
+fn within(field: &str, count: Option<i64>, least: i64, most: i64) -> Result<Option<u64>> {
+    let Some(count) = count else { return Ok(None) };
+    let allowed = u64::try_from(count).ok().filter(|_| (least..=most).contains(&count));
+    let outside = || Error::invalid(format!("`{field}` is {count}: expected {least} to {most}"));
+    allowed.map(Some).ok_or_else(outside)
 }

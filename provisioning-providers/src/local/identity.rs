@@ -10,46 +10,50 @@ use super::error::at;
 use super::machine::Machine;
 
 /// Where the name servers stand on a machine whose own file only names a server on itself.
-const UPSTREAM: &str = "run/systemd/resolve/resolv.conf";
+const UPSTREAM: &str = "/run/systemd/resolve/resolv.conf";
 /// What such a file names.
 const STUB: &str = "127.0.0.53";
 
-/// Writes them below a root, with what this machine, at `old`, knows.
-pub(super) fn write(machine: &Machine, root: &Path, old: &Path) -> Result<()> {
+/// What this machine knows that a server has to.
+pub(super) struct Known {
+    name_servers: Option<String>,
+    /// The files of accounts that hold passwords, and their content.
+    accounts: Vec<(&'static str, String)>,
+}
+
+impl Known {
+    /// Reads it, while this process still sees this machine's files.
+    pub(super) fn read() -> Self {
+        let text = |path: &str| fs::read_to_string(path).ok();
+        let own = text("/etc/resolv.conf").filter(|own| !own.contains(STUB));
+        // A user who may not read the accounts has nothing to hide.
+        let accounts = ["shadow", "gshadow"].into_iter().filter_map(|name| Some((name, text(&format!("/etc/{name}"))?)));
+        Self { name_servers: own.or_else(|| text(UPSTREAM)), accounts: accounts.collect() }
+    }
+}
+
+/// Writes them below a root from which nothing leads to this machine's files any more.
+pub(super) fn write(machine: &Machine, root: &Path, known: &Known) -> Result<()> {
     let folder = root.join("etc");
     fs::create_dir_all(&folder).map_err(at(&folder))?;
     let name = &machine.host_name;
     put(&folder.join("hostname"), &format!("{name}\n"))?;
     let own = machine.address.map(|address| format!("{address} {name}\n")).unwrap_or_default();
     put(&folder.join("hosts"), &format!("127.0.0.1 localhost\n::1 localhost ip6-localhost\n{own}"))?;
-    if let Some(servers) = name_servers(old) {
-        put(&folder.join("resolv.conf"), &servers)?;
+    if let Some(servers) = &known.name_servers {
+        put(&folder.join("resolv.conf"), servers)?;
     }
-    match &machine.image {
-        None => lock_accounts(&folder, old),
-        Some(_) => Ok(()),
-    }
-}
-
-fn name_servers(old: &Path) -> Option<String> {
-    let own = fs::read_to_string(old.join("etc/resolv.conf")).ok();
-    match own {
-        Some(own) if !own.contains(STUB) => Some(own),
-        _ => fs::read_to_string(old.join(UPSTREAM)).ok(),
-    }
+    if machine.image.is_none() { lock_accounts(&folder, known) } else { Ok(()) }
 }
 
 /// The passwords of this machine's users are none of a server's business.
-fn lock_accounts(folder: &Path, old: &Path) -> Result<()> {
-    for file in ["shadow", "gshadow"] {
-        let (there, here) = (old.join("etc").join(file), folder.join(file));
-        // A user who may not read it has nothing to hide.
-        let (Ok(theirs), Ok(ours)) = (fs::read_to_string(&there), fs::read_to_string(&here)) else { continue };
-        if theirs != ours {
-            continue;
+fn lock_accounts(folder: &Path, known: &Known) -> Result<()> {
+    for (file, theirs) in &known.accounts {
+        let here = folder.join(file);
+        if fs::read_to_string(&here).is_ok_and(|ours| ours == *theirs) {
+            let locked: Vec<String> = theirs.lines().map(lock).collect();
+            disk::put_content(&here, (locked.join("\n") + "\n").as_bytes(), 0o600)?;
         }
-        let locked: Vec<String> = theirs.lines().map(lock).collect();
-        fs::write(&here, locked.join("\n") + "\n").map_err(at(&here))?;
     }
     Ok(())
 }

@@ -104,6 +104,7 @@ impl Image {
         if done.is_err() {
             // The error that is returned matters more than a draft that stays; the next call removes it.
             let _ = disk::remove_tree(&slot.draft);
+            let _ = fs::remove_file(lock_of(&slot.place));
         }
         done.map(|()| slot.place)
     }
@@ -135,10 +136,13 @@ impl Image {
 /// Nobody else may be about to use it: the caller holds what keeps them apart.
 pub(crate) fn forget(place: &Path) -> Result<()> {
     disk::remove_tree(place)?;
-    let name = place.file_name().unwrap_or_default().to_string_lossy();
     // What stays is an empty file.
-    let _ = fs::remove_file(place.with_file_name(format!(".{name}.lock")));
+    let _ = fs::remove_file(lock_of(place));
     Ok(())
+}
+
+fn lock_of(place: &Path) -> PathBuf {
+    place.with_file_name(format!(".{}.lock", place.file_name().unwrap_or_default().to_string_lossy()))
 }
 
 /// The one place of a digest in the cache, held by a lock that ends with its process.
@@ -154,11 +158,9 @@ impl Slot {
         let name = digest.as_str().get(..NAME_DIGITS).filter(|name| name.bytes().all(|digit| digit.is_ascii_hexdigit()));
         let name = name.ok_or_else(|| Error::invalid(format!("`{digest}` is not the digest of an image")))?;
         DirBuilder::new().recursive(true).mode(PRIVATE).create(cache).map_err(at(cache))?;
-        // The file stays: a lock on a removed file would not keep those out who make it anew.
-        let path = cache.join(format!(".{name}.lock"));
-        let lock = File::options().write(true).create(true).truncate(false).open(&path).map_err(at(&path))?;
-        lock.lock().map_err(at(&path))?;
-        Ok(Self { place: cache.join(name), draft: cache.join(format!(".{name}.tmp")), _lock: lock })
+        let place = cache.join(name);
+        let lock = disk::hold(&lock_of(&place))?;
+        Ok(Self { place, draft: cache.join(format!(".{name}.tmp")), _lock: lock })
     }
 
     /// Makes the draft the real thing once all of it is on the disk: a name must not outlive a crash that its content does

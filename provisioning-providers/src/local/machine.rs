@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -25,8 +26,23 @@ use super::range::Ipv4Range;
 const TOKEN_DIGITS: usize = 8;
 /// How much of the resource's name stands in an identity, in bytes.
 const MAX_NAME: usize = 40;
+/// The version of the files that are written here, and the newest that is read.
+const FORMAT: u32 = 1;
 /// The record's file.
 const RECORD: &str = "machine.json";
+
+/// A file of ours, with the version of what is in it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Versioned<T> {
+    format: u32,
+    content: T,
+}
+
+/// What is read of it before anything else.
+#[derive(Debug, Deserialize)]
+struct Header {
+    format: u32,
+}
 
 /// How far a machine is separated from the one it is on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,6 +163,16 @@ impl Place {
         self.0.join("control")
     }
 
+    /// What the keeper has to say to people; the machine cannot reach it.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.0.join("keeper.log")
+    }
+
+    /// What whoever asks the keeper for something has to know; it is out of reach of what runs in the machine.
+    pub(crate) fn key(&self) -> Result<String> {
+        Ok(read(&self.0.join("key"))?.unwrap_or_default())
+    }
+
     /// What the machine is; `None` when it is gone.
     pub(crate) fn machine(&self) -> Result<Option<Machine>> {
         read(&self.0.join(RECORD))
@@ -166,6 +192,7 @@ impl Place {
             DirBuilder::new().mode(0o700).create(folder).map_err(at(folder))?;
         }
         Self::at(&draft).put(machine)?;
+        write(&draft.join("key"), &format!("{:016x}{:016x}", RandomState::new().hash_one(0), RandomState::new().hash_one(1)))?;
         fs::rename(&draft, &self.0).map_err(at(&self.0))?;
         disk::sync_parent(&self.0)
     }
@@ -177,7 +204,11 @@ impl Place {
 
     /// What the keeper found when it last started.
     pub(crate) fn standing(&self) -> Result<Standing> {
-        Ok(read(&self.control().join("standing.json"))?.unwrap_or_default())
+        match disk::open_inside(&self.control(), Path::new("standing.json"))? {
+            Some(file) => parse(&self.control().join("standing.json"), &disk::read_opened(file)?).map(Some),
+            None => Ok(None),
+        }
+        .map(Option::unwrap_or_default)
     }
 
     /// Takes the lock that a keeper holds for life; `None` while one has it.
@@ -193,7 +224,18 @@ impl Place {
 
     /// Whether a keeper lives.
     pub(crate) fn is_kept(&self) -> Result<bool> {
-        Ok(self.0.join("lock").exists() && self.lock()?.is_none())
+        let path = self.0.join("lock");
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(at(&path)(error)),
+        };
+        // A shared one: two who look at once are not taken for a keeper by each other.
+        match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => Ok(false),
+            Err(Errno::WOULDBLOCK) => Ok(true),
+            Err(error) => Err(at(&path)(error.into())),
+        }
     }
 
     /// Removes the folder with all that is in it; one that is gone is a success.
@@ -264,15 +306,27 @@ pub(crate) fn find(folder: &Path, token: &str) -> Result<Option<(Place, Machine)
 
 /// Reads a file of ours; `None` when it is not there.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    let Some((_, content)) = disk::read(path)? else { return Ok(None) };
-    serde_json::from_slice(&content).map(Some).map_err(|error| {
+    let Some((_, bytes)) = disk::read(path)? else { return Ok(None) };
+    parse(path, &bytes).map(Some)
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    let damaged = |error: serde_json::Error| {
         Error::new(ErrorKind::Corrupt, format!("`{}` is not what was written there", path.display())).with_source(error)
-    })
+    };
+    let Header { format } = serde_json::from_slice(bytes).map_err(damaged)?;
+    if format > FORMAT {
+        let message = format!("`{}` has format {format}, this version reads up to {FORMAT}", path.display());
+        return Err(Error::new(ErrorKind::Unsupported, message).with_hint("use the version that made it"));
+    }
+    let Versioned { content, .. } = serde_json::from_slice(bytes).map_err(damaged)?;
+    Ok(content)
 }
 
 /// Writes a file of ours, whole or not at all.
 pub(crate) fn write<T: Serialize>(path: &Path, content: &T) -> Result<()> {
-    let content = serde_json::to_vec(content).map_err(|error| Error::bug(format!("a record does not serialise: {error}")))?;
+    let content = Versioned { format: FORMAT, content };
+    let content = serde_json::to_vec(&content).map_err(|error| Error::bug(format!("a record does not serialise: {error}")))?;
     let wanted = Wanted { content: &content, mode: 0o600, user: None, group: None };
     disk::put_file(path, "record", wanted, Existing::Replaced)
 }

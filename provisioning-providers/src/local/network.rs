@@ -24,6 +24,9 @@ use super::site::Site;
 /// How many digits of the token stand in an identity: an interface's name has at most 15 bytes.
 const TOKEN_DIGITS: usize = 10;
 
+/// How the name of a bridge of ours begins.
+const PREFIX: &str = "pv";
+
 /// Networks of one site.
 #[derive(Debug)]
 pub(super) struct Network {
@@ -93,7 +96,7 @@ impl Network {
         let form = self.form(spec.mode).await?;
         let digits = &context.token.as_str()[..TOKEN_DIGITS];
         let id = match form {
-            Form::Bridge => format!("pv{digits}"),
+            Form::Bridge => format!("{PREFIX}{digits}"),
             Form::Loopback => format!("lo-{digits}"),
         };
         let (token, name) = (context.token.to_string(), context.resource.to_string());
@@ -115,7 +118,8 @@ impl Network {
 
     async fn form(&self, mode: Mode) -> Result<Form> {
         match mode {
-            Mode::Bridge => Ok(Form::Bridge),
+            // Without the level nothing could be plugged into it, and nobody could look at it.
+            Mode::Bridge => self.levels.choose(Some(Level::Namespaces)).await.map(|_| Form::Bridge).map_err(no_bridge),
             Mode::Auto if self.levels.permits(Level::Namespaces).await? => Ok(Form::Bridge),
             Mode::Auto | Mode::Loopback => Ok(Form::Loopback),
         }
@@ -133,6 +137,7 @@ impl Network {
                 } else {
                     link::delete_nat(&id)?;
                 }
+                link::forward_where_wanted(PREFIX)?;
             }
             observe(&site, &id)?.map(Reply::Done).ok_or_else(|| gone(&id))
         })
@@ -218,6 +223,13 @@ fn observe(site: &Site, id: &str) -> Result<Option<State>> {
     let gateway = if bridge { record.range.gateway().to_string() } else { String::new() };
     let state = if up { "up" } else { "down" }.to_owned();
     Ok(Some(State { id: id.to_owned(), cidr: record.range.to_string(), form: record.form, gateway, nat, state }))
+}
+
+fn no_bridge(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Unsupported => error.with_hint("leave `mode` out for a network of loopback addresses, or run as root"),
+        _ => error,
+    }
 }
 
 fn gone(id: &str) -> Error {

@@ -38,14 +38,14 @@ pub(super) struct Server {
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Spec {
     pub(super) network: Option<String>,
-    pub(super) address: Option<Ipv4Addr>,
+    pub(super) address: Option<String>,
     pub(super) host_name: Option<String>,
     pub(super) image: Option<PathBuf>,
     isolation: Isolation,
     pub(super) volumes: BTreeMap<String, PathBuf>,
-    pub(super) memory_mb: Option<u64>,
+    pub(super) memory_mb: Option<i64>,
     pub(super) cpus: Option<f64>,
-    pub(super) max_processes: Option<u64>,
+    pub(super) max_processes: Option<i64>,
     state: Power,
 }
 
@@ -162,9 +162,12 @@ impl ResourceKind for Server {
     async fn update(&self, context: &Context, prior: State, spec: Spec) -> Result<Reply<State>> {
         let place = self.place(&prior.id);
         let machine = place.machine()?.ok_or_else(|| gone(&prior.id))?;
-        place.stop().await?;
         let draft = self.draft(&place, context, &spec);
-        blocking(move || draft.change(&machine)).await?;
+        // What it cannot become leaves it running as it is.
+        let changed = blocking(move || draft.changed(&machine)).await?;
+        place.stop().await?;
+        let put = place.clone();
+        blocking(move || put.put(&changed)).await?;
         self.settle(&place, spec.state).await
     }
 

@@ -3,12 +3,12 @@
 //! Only names and the lock are here; what stands in the folders is the kinds' affair.
 
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use provisioning_core::error::Result;
-use rustix::fs::FlockOperation;
+use provisioning_core::error::{ErrorKind, Result};
 
+use super::disk;
 use super::error::at;
 use super::machine;
 
@@ -49,15 +49,12 @@ impl Site {
 
     /// Waits for the right to choose what must be chosen once, such as an address; it ends when the file is dropped.
     pub(crate) fn lock(&self) -> Result<File> {
-        let path = self.0.join("lock");
         loop {
             self.make(&self.0)?;
-            let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
-            rustix::fs::flock(&file, FlockOperation::LockExclusive).map_err(|error| at(&path)(error.into()))?;
-            // Whoever tidied up meanwhile took the file away: holding it would keep nobody out.
-            let held = file.metadata().map_err(at(&path))?.ino();
-            if fs::metadata(&path).is_ok_and(|there| there.ino() == held) {
-                return Ok(file);
+            match disk::hold(&self.0.join("lock")) {
+                // Somebody has just tidied up.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                held => return held,
             }
         }
     }
@@ -76,7 +73,9 @@ impl Site {
         let _held = self.lock()?;
         machine::sweep(&self.servers())?;
         machine::sweep(&self.processes())?;
-        let folders = [self.servers(), self.processes(), self.networks(), self.volumes(), self.images(), self.trials()];
+        // Whoever tries a level holds the lock: these are of one that was cut off.
+        disk::remove_tree(&self.trials())?;
+        let folders = [self.servers(), self.processes(), self.networks(), self.volumes(), self.images()];
         // One that is not empty, or not there, stays as it is.
         for folder in folders {
             let _ = fs::remove_dir(folder);

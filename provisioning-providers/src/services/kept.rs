@@ -10,6 +10,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::unit::{Course, course, failed, failed_in_secret};
 
+/// The time before the first look at a unit with a health check; it doubles up to [`PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The time between two looks at a unit, and before the first: a program that cannot run ends within it, mostly.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a unit may take beyond what its health check allows: for stopping a former one, and for restarts.
@@ -53,8 +55,11 @@ impl<'a> Kept<'a> {
         let start = unit.health.as_ref().map_or(0.0, |health| health.start_seconds);
         let seconds = [start, unit.stop.timeout_seconds].map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(MAX_WAIT));
         let end = Instant::now() + seconds.map(|time| time.min(MAX_WAIT)).iter().sum::<Duration>() + MARGIN;
+        // A health check tells when it works; without one it is given the time in which it would end.
+        let mut pause = if unit.health.is_some() { FIRST_PAUSE } else { PAUSE };
         loop {
-            sleep(PAUSE).await;
+            sleep(pause).await;
+            pause = (pause * 2).min(PAUSE);
             let Some(status) = self.status().await? else { return Err(self.failure("it was removed").await) };
             match course(&status) {
                 Course::Works => return Ok(()),

@@ -128,16 +128,18 @@ struct Captured<S> {
     stream: S,
     kept: Vec<u8>,
     max: usize,
+    cut: bool,
 }
 
 impl<S: AsyncRead + AsFd + Unpin> Captured<S> {
     fn new(stream: S, max: usize) -> Self {
-        Self { stream, kept: Vec::new(), max }
+        Self { stream, kept: Vec::new(), max, cut: false }
     }
 
     fn keep(&mut self, bytes: &[u8]) {
         let room = self.max - self.kept.len();
         self.kept.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.cut |= bytes.len() > room;
     }
 
     async fn follow(&mut self) -> io::Result<()> {
@@ -151,15 +153,14 @@ impl<S: AsyncRead + AsFd + Unpin> Captured<S> {
     }
 
     /// Takes what the ended process left in the pipe. Its end is not waited for: a background process may hold it.
-    fn drain(mut self) -> Vec<u8> {
+    fn drain(&mut self) {
         let mut buffer = vec![0; CHUNK];
-        while self.kept.len() < self.max {
+        while !self.cut {
             match rustix::io::read(self.stream.as_fd(), &mut buffer) {
                 Ok(0) | Err(_) => break,
                 Ok(count) => self.keep(&buffer[..count]),
             }
         }
-        self.kept
     }
 }
 
@@ -186,7 +187,9 @@ async fn finish(mut child: Child, mut group: Group, input: &[u8], max: usize) ->
         }
     };
     group.release();
-    Ok(Output { code: code(status), stdout: stdout.drain(), stderr: stderr.drain() })
+    stdout.drain();
+    stderr.drain();
+    Ok(Output { code: code(status), cut: stdout.cut || stderr.cut, stdout: stdout.kept, stderr: stderr.kept })
 }
 
 fn pipes(child: &mut Child, max: usize) -> (Captured<ChildStdout>, Captured<ChildStderr>, ChildStdin) {

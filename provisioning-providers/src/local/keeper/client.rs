@@ -20,8 +20,9 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::protocol::{self, MAX_REPLY, MAX_REQUEST, Reply, Request};
-use crate::local::disk::blocking;
+use crate::local::disk::{self, blocking};
 use crate::local::error::from_io;
+use crate::local::machine::Place;
 
 /// How long a keeper may take to say how its units are.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -69,7 +70,12 @@ impl Control {
             other => other?,
         };
         match UnixStream::connect(socket).await {
-            Ok(stream) => Ok(Some(BufReader::new(stream))),
+            Ok(stream) => {
+                let mut stream = BufReader::new(stream);
+                let place = Place::at(self.directory.parent().unwrap_or(&self.directory));
+                protocol::write_line(&mut stream, &place.key()?, MAX_REQUEST).await?;
+                Ok(Some(stream))
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 let message = format!("the keeper of `{}` has too much to do", self.directory.display());
@@ -141,12 +147,10 @@ fn last_lines(control: &Path, name: &str, max_bytes: u64) -> Result<Vec<u8>> {
     let wanted = max_bytes.saturating_add(1);
     let (mut parts, mut found, mut seen) = (Vec::new(), 0, BTreeSet::new());
     for predecessor in 0.. {
-        let path = protocol::log(control, name, predecessor);
-        let part = match File::open(&path).and_then(|file| tail(file, wanted - found, &mut seen)) {
-            Ok(part) => part,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-            Err(error) => return Err(from_io(&path, error)),
-        };
+        // What runs in a server can write there: a link would lead to files of this machine.
+        let path = protocol::log(Path::new(""), name, predecessor);
+        let Some(file) = disk::open_inside(control, &path)? else { break };
+        let part = tail(file, wanted - found, &mut seen).map_err(|error| from_io(&path, error))?;
         found += part.len() as u64;
         parts.push(part);
         if found >= wanted {

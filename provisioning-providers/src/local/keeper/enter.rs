@@ -130,6 +130,7 @@ impl Room {
         cgroup::join(&place)?;
         let room = Self::of(&machine, &place);
         if machine.level.has_namespaces() {
+            isolation::hide_from_processes()?;
             isolation::join(keeper)?;
             std::env::set_current_dir("/").map_err(at(Path::new("/")))?;
             isolation::drop_capabilities(machine.attachment.is_some())?;

@@ -23,6 +23,7 @@ pub(super) fn run() -> Result<u8> {
 
 fn stand(order: Order) -> Result<()> {
     let machine = Place::at(".").expect()?;
+    let key = Place::at(".").key()?;
     let mut ground = isolation::separate(&machine, &order)?;
     let _claim = ground.claim.take();
     let limits = order.limits.iter().chain(&ground.limits).cloned().collect();
@@ -32,13 +33,13 @@ fn stand(order: Order) -> Result<()> {
         return Ok(());
     }
     machine::write(&ground.control.join("standing.json"), &standing)?;
-    units::keep(surroundings(&machine, ground, order), || {
+    units::keep(surroundings(&machine, ground, order, key), || {
         Answer::Ready(standing).say();
         hush();
     })
 }
 
-fn surroundings(machine: &Machine, ground: Ground, order: Order) -> Surroundings {
+fn surroundings(machine: &Machine, ground: Ground, order: Order, key: String) -> Surroundings {
     let mut environment = ground.environment;
     environment.insert(isolation::MARK.to_owned(), Place::at(&order.place).id());
     let prefix = if machine.level.has_namespaces() {
@@ -46,7 +47,8 @@ fn surroundings(machine: &Machine, ground: Ground, order: Order) -> Surroundings
     } else {
         order.words.into_iter().map(Into::into).chain(["child".into()]).collect()
     };
-    Surroundings { control: ground.control, home: ground.home, environment, prefix, level: machine.level.as_str().to_owned() }
+    let level = machine.level.as_str().to_owned();
+    Surroundings { control: ground.control, home: ground.home, environment, prefix, key, level }
 }
 
 /// Lets go of the pipe to whoever started this keeper, who waits for its end.

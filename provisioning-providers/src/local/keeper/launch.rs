@@ -57,6 +57,8 @@ impl Keeper {
         let mut starter = Command::new(&self.words[0])
             .args(&self.words[1..])
             .args(["start", &order.to_json()?])
+            .env_clear()
+            .envs(super::start::environment())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -77,7 +79,7 @@ impl Keeper {
             Ok(Answer::Ready(standing)) => Ok(standing),
             Ok(Answer::Refused(failure)) => Err(of(failure)),
             Err(_) => {
-                let log = place.control().join("keeper.log");
+                let log = place.log();
                 Err(unclear("ended before it stood").with_hint(format!("`{}` may say why", log.display())))
             }
         }
@@ -90,7 +92,8 @@ impl Place {
         let control = Control::new(&self.control());
         // One that does not even answer is not asked.
         if let Ok(Ok(Some(_))) = timeout(HEARING, control.ask(&Request::Status)).await {
-            control.stop().await?;
+            // What runs in a server could pretend to be its keeper: it is waited for, but not for ever.
+            timeout(PATIENCE, control.stop()).await.unwrap_or(Ok(()))?;
         }
         let place = self.clone();
         blocking(move || isolation::end(&place)).await

@@ -27,6 +27,8 @@ pub(crate) use enter::{Deed, content, outcome};
 
 /// The first argument of a program that is to be a keeper.
 const VERB: &str = "provisioning-keeper";
+/// The number of the first open file that is none of the standard streams.
+const FIRST_OTHER: i32 = 3;
 /// How a keeper names itself when it asks a program over HTTP whether it works.
 const HEALTH_AGENT: &str = "provisioning-health";
 /// How a program starts itself again, whatever became of its file meanwhile.
@@ -52,6 +54,8 @@ pub fn enter_if_keeper() -> Keeper {
 /// Does what a keeper was started for and gives its exit code; for programs whose arguments do not begin with the
 /// program, such as a module of an interpreter.
 pub fn keep(arguments: &[OsString]) -> u8 {
+    // What whoever runs the command has open is nothing for what is started from here on.
+    close_fds::set_fds_cloexec(FIRST_OTHER, &[]);
     let words: Vec<String> = arguments.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let (verb, rest) = words.split_first().map_or(("", &[][..]), |(verb, rest)| (verb.as_str(), rest));
     let done = match verb {

@@ -66,6 +66,9 @@ fn await_turn(place: &Place) -> Result<Option<File>> {
 }
 
 fn begin(mut order: Order, place: &Place, lock: File) -> Result<()> {
+    // From now on whoever looks for the holder of the lock finds this process, and then the keeper.
+    rustix::stdio::dup2_stdin(&lock).map_err(|error| at(place.as_path())(error.into()))?;
+    drop(lock);
     let machine = place.expect()?;
     if machine.level == Level::Namespaces && !has_real_root()? {
         return Err(Error::new(ErrorKind::Unsupported, "this user is not root of the whole machine"));
@@ -73,7 +76,7 @@ fn begin(mut order: Order, place: &Place, lock: File) -> Result<()> {
     isolation::clear(place)?;
     order.limits.extend(cgroup::enter(place, &machine.quota)?);
     order.put(place)?;
-    let log = place.control().join("keeper.log");
+    let log = place.log();
     let log = File::options().create(true).write(true).truncate(true).open(&log).map_err(at(&log))?;
     if machine.level == Level::UserNamespaces {
         be_root_of_a_user_namespace()?;
@@ -91,9 +94,9 @@ fn begin(mut order: Order, place: &Place, lock: File) -> Result<()> {
         .current_dir(place.as_path())
         // What the user's environment has is none of the machine's business, and may be secret.
         .env_clear()
-        .envs(environment(machine.level))
+        .envs(environment().filter(|_| machine.level == Level::Bare))
         // The lock is handed on as the keeper's standard input: it is held as long as that process lives.
-        .stdin(Stdio::from(lock))
+        .stdin(Stdio::inherit())
         .stdout(Stdio::inherit())
         .stderr(Stdio::from(log))
         .spawn()
@@ -101,10 +104,9 @@ fn begin(mut order: Order, place: &Place, lock: File) -> Result<()> {
     Ok(())
 }
 
-/// What the keeper of a program on this machine takes over for it.
-fn environment(level: Level) -> impl Iterator<Item = (&'static str, OsString)> {
-    let kept = if level == Level::Bare { KEPT.as_slice() } else { &[] };
-    kept.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)))
+/// What a program on this machine takes over of the user's environment.
+pub(super) fn environment() -> impl Iterator<Item = (&'static str, OsString)> {
+    KEPT.iter().filter_map(|name| Some((*name, std::env::var_os(name)?)))
 }
 
 /// Whether this process is root in the first user namespace: elsewhere, root is some user's name for itself.

@@ -32,7 +32,7 @@ use super::range::Ipv4Range;
 use error::{Refusal, about};
 use socket::Socket;
 
-pub(crate) use nat::{allow_forwarding, delete_nat, has_nat, put_nat};
+pub(crate) use nat::{allow_forwarding, delete_nat, forward_where_wanted, has_nat, put_nat};
 pub(crate) use veth::VethSpec;
 
 /// The longest name of an interface, in bytes: `IFNAMSIZ` of linux/if.h without the closing zero.

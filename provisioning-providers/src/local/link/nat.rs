@@ -4,6 +4,7 @@
 //! happens in the network namespace of the calling thread.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use netlink_sys::protocols::NETLINK_NETFILTER;
@@ -23,6 +24,8 @@ use super::{Ipv4Range, check_name};
 const CHAIN: &str = "postrouting";
 /// Whether this machine passes packets on.
 const FORWARDING: &str = "/proc/sys/net/ipv4/ip_forward";
+/// Where the settings of each interface are.
+const INTERFACES: &str = "/proc/sys/net/ipv4/conf";
 
 /// Lets a range out under the machine's own addresses, by everything but its own bridge.
 ///
@@ -75,6 +78,25 @@ pub(crate) fn allow_forwarding() -> Result<()> {
     let path = Path::new(FORWARDING);
     if fs::read_to_string(path).map_err(at(path))?.trim() == "0" {
         fs::write(path, "1").map_err(at(path))?;
+    }
+    Ok(())
+}
+
+/// Lets the bridges whose names begin with a prefix pass packets on where they are masqueraded, and the others not: to
+/// allow forwarding anywhere turns it on everywhere.
+pub(crate) fn forward_where_wanted(prefix: &str) -> Result<()> {
+    let folder = Path::new(INTERFACES);
+    for entry in fs::read_dir(folder).map_err(at(folder))?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with(prefix) {
+            let path = entry.path().join("forwarding");
+            let wanted = if has_nat(&name)? { "1" } else { "0" };
+            match fs::write(&path, wanted) {
+                // It went meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                written => written.map_err(at(&path))?,
+            }
+        }
     }
     Ok(())
 }

@@ -15,12 +15,14 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
 use provisioning_core::error::{Error, ErrorKind, Result};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::UnshareFlags;
 
 use super::super::machine::{Level, Machine};
 use super::order::Order;
 
 pub(super) use capabilities::drop_capabilities;
+use capabilities::drop_held_capabilities;
 pub(super) use confined::confine;
 pub(super) use namespaces::join;
 pub(super) use remains::{MARK, clear, end, keeper_of};
@@ -43,11 +45,21 @@ pub(super) struct Ground {
     pub(super) claim: Option<UnixListener>,
 }
 
+/// Keeps this process's memory, environment and program from what runs in a server with it.
+pub(super) fn hide_from_processes() -> Result<()> {
+    let refused = |error| Error::bug("a process cannot be hidden").with_source(std::io::Error::from(error));
+    set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(refused)
+}
+
 /// Separates this process and all its descendants as the machine's level says.
 pub(super) fn separate(machine: &Machine, order: &Order) -> Result<Ground> {
     let claim = claim(machine)?;
     let ground = match machine.level {
-        Level::Namespaces | Level::UserNamespaces => namespaces::separate(machine, order)?,
+        Level::Namespaces | Level::UserNamespaces => {
+            let ground = namespaces::separate(machine, order)?;
+            hide_from_processes()?;
+            ground
+        }
         Level::Confined => confined::separate(machine, order)?,
         Level::Bare => {
             confined::adopt_orphans()?;

@@ -6,12 +6,13 @@
 
 use std::ffi::CString;
 use std::fs::{self, DirBuilder, File};
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use provisioning_core::error::{Error, ErrorKind, Result};
-use rustix::fs::{Mode, chmod};
+use rustix::fs::{CWD, FileType, Mode, StatVfsMountFlags, chmod, mknodat};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_bind_recursive, mount_change, mount_remount,
     unmount,
@@ -23,10 +24,10 @@ use super::super::super::machine::{Level, Machine};
 use super::super::order::Order;
 use crate::local::error::at;
 
-/// Where the old root is until it is let go.
-const OLD: &str = "/.old";
+/// Where the keeper's own files are in a server.
+const RUN: &str = "/run/provisioning";
 /// Where the control directory is in a server.
-pub(super) const CONTROL: &str = "/run/provisioning";
+pub(super) const CONTROL: &str = "/run/provisioning/control";
 /// What makes up the system of a machine, as far as it is there.
 const SYSTEM: [&str; 15] = [
     "bin",
@@ -71,10 +72,24 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 /// Files of the kernel that are about the whole machine: they cannot be written, or not even read, in a server.
 const READ_ONLY: [&str; 5] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
 const HIDDEN: [&str; 4] = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/kmsg"];
+const EMPTY: [&str; 3] = ["/proc/acpi", "/proc/asound", "/proc/scsi"];
+/// The flags of a mount that stay when it is mounted anew.
+const KEPT: [(StatVfsMountFlags, MountFlags); 6] = [
+    (StatVfsMountFlags::NOSUID, MountFlags::NOSUID),
+    (StatVfsMountFlags::NODEV, MountFlags::NODEV),
+    (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
+    (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
+    (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
+    (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
+];
 
 /// Changes to the root of the machine; this process has a mount namespace of its own and stands in the machine's folder.
 pub(super) fn change_root(machine: &Machine, order: &Order) -> Result<()> {
-    let files = Files { machine, user: machine.level == Level::UserNamespaces, place: old(&order.place) };
+    // What ran in the server before may have left links: none can lead to a name that it could not know.
+    let old = Old(PathBuf::from(format!("/.old-{:016x}", RandomState::new().hash_one(&order.place))));
+    let program = std::env::current_exe().ok();
+    let names = identity::Known::read();
+    let files = Files { program, machine, user: machine.level == Level::UserNamespaces, place: old.of(&order.place), old: &old };
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(refused("/"))?;
     let root = Path::new("root/fs");
     make(root, 0o755)?;
@@ -82,22 +97,37 @@ pub(super) fn change_root(machine: &Machine, order: &Order) -> Result<()> {
         Some(image) => files.over_image(image, root)?,
         None => mount_bind_recursive(root, root).map_err(refused("root"))?,
     }
-    let inside = root.join(&OLD[1..]);
+    let inside = root.join(old.0.strip_prefix("/").unwrap_or(&old.0));
     make(&inside, 0o700)?;
     pivot_root(root, &inside).map_err(refused("root"))?;
     files.furnish()?;
     std::env::set_current_dir("/").map_err(at(Path::new("/")))?;
-    unmount(OLD, UnmountFlags::DETACH).map_err(refused(OLD))?;
+    // The last thing that needs the old root; until now no link could lead through `/proc` to where this process stands.
+    processes()?;
+    unmount(&old.0, UnmountFlags::DETACH).map_err(refused("the old root"))?;
     // What cannot be removed is an empty folder.
-    let _ = fs::remove_dir(OLD);
-    Ok(())
+    let _ = fs::remove_dir(&old.0);
+    identity::write(machine, Path::new("/"), &names)
 }
 
 struct Files<'a> {
     machine: &'a Machine,
     user: bool,
+    /// This program, as the old root has it.
+    program: Option<PathBuf>,
     /// The machine's folder, seen from the new root.
     place: PathBuf,
+    old: &'a Old,
+}
+
+/// The old root, until it is let go.
+struct Old(PathBuf);
+
+impl Old {
+    /// A path of this machine, seen from the new root.
+    fn of(&self, path: &Path) -> PathBuf {
+        self.0.join(path.strip_prefix("/").unwrap_or(path))
+    }
 }
 
 impl Files<'_> {
@@ -118,22 +148,21 @@ impl Files<'_> {
         if self.machine.image.is_none() {
             self.system()?;
         }
-        self.kernel()?;
-        devices()?;
+        self.devices()?;
+        self.hardware()?;
         for (folder, mode) in [("/run", c"mode=0755"), ("/tmp", c"mode=1777")] {
             mount("tmpfs", folder, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV, mode).map_err(refused(folder))?;
         }
         for (target, source) in &self.machine.volumes {
             make(Path::new(target), 0o755)?;
-            mount_bind(old(source), target).map_err(refused(target))?;
+            mount_bind(self.old.of(source), target).map_err(refused(target))?;
         }
-        control()?;
-        identity::write(self.machine, Path::new("/"), Path::new(OLD))
+        self.control()
     }
 
     fn system(&self) -> Result<()> {
         for part in SYSTEM {
-            let (there, here) = (Path::new(OLD).join(part), Path::new("/").join(part));
+            let (there, here) = (self.old.of(Path::new(part)), Path::new("/").join(part));
             match fs::symlink_metadata(&there) {
                 Ok(found) if found.is_symlink() => link(&fs::read_link(&there).map_err(at(&there))?, &here)?,
                 Ok(found) if found.is_dir() => {
@@ -160,58 +189,86 @@ impl Files<'_> {
         mount("overlay", target, "overlay", MountFlags::NODEV, options.as_c_str()).map_err(refused(&lower))
     }
 
-    fn kernel(&self) -> Result<()> {
-        let strict = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        mount("proc", "/proc", "proc", strict, None).map_err(refused("/proc"))?;
-        if self.user {
-            return mount_bind_recursive(Path::new(OLD).join("sys"), "/sys").map_err(refused("/sys"));
+    /// What the kernel tells of the hardware; root in a server is not to turn any of its switches.
+    fn hardware(&self) -> Result<()> {
+        if !self.user {
+            let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY;
+            return mount("sysfs", "/sys", "sysfs", flags, None).map_err(refused("/sys"));
         }
-        mount("sysfs", "/sys", "sysfs", strict | MountFlags::RDONLY, None).map_err(refused("/sys"))?;
-        for path in READ_ONLY.into_iter().filter(|path| Path::new(path).exists()) {
-            mount_bind(path, path).map_err(refused(path))?;
-            mount_remount(path, MountFlags::BIND | MountFlags::RDONLY | strict, "").map_err(refused(path))?;
-        }
-        for path in HIDDEN.into_iter().filter(|path| Path::new(path).exists()) {
-            mount_bind(Path::new(OLD).join("dev/null"), path).map_err(refused(path))?;
-        }
-        Ok(())
+        mount_bind_recursive(self.old.of(Path::new("sys")), "/sys").map_err(refused("/sys"))?;
+        mounts_in(Path::new("/sys"), self.old)?.iter().try_for_each(|path| make_read_only(path))
     }
-}
 
-fn devices() -> Result<()> {
-    mount("tmpfs", "/dev", "tmpfs", MountFlags::NOSUID, c"mode=0755").map_err(refused("/dev"))?;
-    for device in DEVICES {
-        let (there, here) = (Path::new(OLD).join("dev").join(device), Path::new("/dev").join(device));
-        File::create(&here).map_err(at(&here))?;
-        mount_bind(&there, &here).map_err(refused(device))?;
+    fn devices(&self) -> Result<()> {
+        mount("tmpfs", "/dev", "tmpfs", MountFlags::NOSUID, c"mode=0755").map_err(refused("/dev"))?;
+        for device in DEVICES {
+            let (there, here) = (self.old.of(&Path::new("dev").join(device)), Path::new("/dev").join(device));
+            if self.user {
+                File::create(&here).map_err(at(&here))?;
+                mount_bind(&there, &here).map_err(refused(device))?;
+            } else {
+                // A device of its own: the mode of a bound one would be that of this machine's.
+                let number = fs::metadata(&there).map_err(at(&there))?.rdev();
+                mknodat(CWD, &here, FileType::CharacterDevice, Mode::from_raw_mode(0o666), number).map_err(refused(device))?;
+                chmod(&here, Mode::from_raw_mode(0o666)).map_err(refused(device))?;
+            }
+        }
+        for folder in ["/dev/pts", "/dev/shm"] {
+            make(Path::new(folder), 0o755)?;
+        }
+        let terminals = c"newinstance,ptmxmode=0666,mode=0620";
+        mount("devpts", "/dev/pts", "devpts", MountFlags::NOSUID | MountFlags::NOEXEC, terminals).map_err(refused("/dev/pts"))?;
+        let shared = MountFlags::NOSUID | MountFlags::NODEV;
+        mount("tmpfs", "/dev/shm", "tmpfs", shared, c"mode=1777").map_err(refused("/dev/shm"))?;
+        let links = [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")];
+        links.into_iter().try_for_each(|(name, target)| link(Path::new(target), &Path::new("/dev").join(name)))
     }
-    for folder in ["/dev/pts", "/dev/shm"] {
-        make(Path::new(folder), 0o755)?;
-    }
-    let terminals = c"newinstance,ptmxmode=0666,mode=0620";
-    mount("devpts", "/dev/pts", "devpts", MountFlags::NOSUID | MountFlags::NOEXEC, terminals).map_err(refused("/dev/pts"))?;
-    let shared = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("tmpfs", "/dev/shm", "tmpfs", shared, c"mode=1777").map_err(refused("/dev/shm"))?;
-    let links = [("ptmx", "pts/ptmx"), ("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")];
-    links.into_iter().try_for_each(|(name, target)| link(Path::new(target), &Path::new("/dev").join(name)))
-}
 
-/// The control directory, and in it the program that can keep: services may use it.
-fn control() -> Result<()> {
-    make(Path::new(CONTROL), 0o755)?;
-    mount_bind("control", CONTROL).map_err(refused(CONTROL))?;
-    let program = std::env::current_exe().map(|path| old(&path));
-    if let Some(program) = program.ok().filter(|path| path.exists()) {
-        let here = Path::new(CONTROL).join("keeper");
+    /// The control directory, and the program that can keep: services may use it.
+    fn control(&self) -> Result<()> {
+        make(Path::new(CONTROL), 0o700)?;
+        mount_bind("control", CONTROL).map_err(refused(CONTROL))?;
+        let program = self.program.as_ref().map(|path| self.old.of(path));
+        let Some(program) = program.filter(|path| path.exists()) else { return Ok(()) };
+        let here = Path::new(RUN).join("keeper");
         File::create(&here).map_err(at(&here))?;
         mount_bind(&program, &here).map_err(refused("keeper"))?;
+        // Root in the server is root of the file: it is to change neither its content nor its mode.
+        make_read_only(&here)
+    }
+}
+
+/// The server's own processes, and of what is about the whole machine as little as possible.
+fn processes() -> Result<()> {
+    let strict = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("proc", "/proc", "proc", strict, None).map_err(refused("/proc"))?;
+    for path in READ_ONLY.into_iter().filter(|path| Path::new(path).exists()) {
+        mount_bind(path, path).map_err(refused(path))?;
+        make_read_only(Path::new(path))?;
+    }
+    for path in HIDDEN.into_iter().filter(|path| Path::new(path).exists()) {
+        mount_bind("/dev/null", path).map_err(refused(path))?;
+    }
+    for path in EMPTY.into_iter().filter(|path| Path::new(path).is_dir()) {
+        mount("tmpfs", path, "tmpfs", strict | MountFlags::RDONLY, None).map_err(refused(path))?;
     }
     Ok(())
 }
 
-/// A path of this machine, seen from the new root.
-fn old(path: &Path) -> PathBuf {
-    Path::new(OLD).join(path.strip_prefix("/").unwrap_or(path))
+/// Makes a mount read-only, and leaves it as it is otherwise: a user namespace may not take any of its flags away.
+fn make_read_only(path: &Path) -> Result<()> {
+    let found = rustix::fs::statvfs(path).map_err(|error| at(path)(error.into()))?.f_flag;
+    let kept = KEPT.iter().filter(|(known, _)| found.contains(*known)).map(|(_, flag)| *flag);
+    let flags = kept.fold(MountFlags::BIND | MountFlags::RDONLY, MountFlags::union);
+    mount_remount(path, flags, "").map_err(refused(&path.display().to_string()))
+}
+
+/// Every place at or below a path where something is mounted; the table is the old root's, which this process still sees.
+fn mounts_in(path: &Path, old: &Old) -> Result<Vec<PathBuf>> {
+    let table = old.of(Path::new("proc/self/mountinfo"));
+    let table = fs::read_to_string(&table).map_err(at(&table))?;
+    let places = table.lines().filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from);
+    Ok(places.filter(|place| place.starts_with(path)).collect())
 }
 
 fn make(folder: &Path, mode: u32) -> Result<()> {

@@ -23,10 +23,20 @@ const PAUSE: Duration = Duration::from_millis(2);
 
 /// Ends the keeper, if one is left, and everything that was in the machine.
 pub(in super::super) fn end(place: &Place) -> Result<()> {
-    if let Some(keeper) = keeper_of(place)? {
-        kill(keeper);
-        wait("the keeper", || is_gone(keeper))?;
-    }
+    // Whoever starts a keeper has the lock before it: it is looked again until nobody has it.
+    let mut refused = Ok(());
+    wait("the keeper", || match keeper_of(place) {
+        Ok(Some(keeper)) => {
+            kill(keeper);
+            is_gone(keeper) && place.is_kept().is_ok_and(|kept| !kept)
+        }
+        Ok(None) => place.is_kept().is_ok_and(|kept| !kept),
+        Err(error) => {
+            refused = Err(error);
+            true
+        }
+    })?;
+    refused?;
     clear(place)
 }
 

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, PipeReader, Read as _};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
@@ -32,6 +32,8 @@ pub(super) struct Child {
     process: tokio::process::Child,
     id: Pid,
     children: Children,
+    /// Where a wrapper around the program says why it could not start it.
+    report: Option<PipeReader>,
 }
 
 impl Children {
@@ -40,7 +42,7 @@ impl Children {
         let process = command.process_group(0).kill_on_drop(true).spawn()?;
         let id = process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).expect("a new process has a number");
         self.0.borrow_mut().insert(id.as_raw_pid());
-        Ok(Child { process, id, children: self.clone() })
+        Ok(Child { process, id, children: self.clone(), report: None })
     }
 
     /// Takes the exit status of every other child, if this process adopts orphans at all.
@@ -62,6 +64,17 @@ impl Child {
         let status = self.process.wait().await;
         self.children.0.borrow_mut().remove(&self.id.as_raw_pid());
         status
+    }
+
+    /// What its exit status says, once it has ended.
+    pub(super) fn verdict(&mut self, status: ExitStatus, program: &str) -> Ending {
+        let mut said = String::new();
+        // Nobody can hold the other end any more: a program that began has closed it.
+        let read = self.report.take().map(|mut report| report.read_to_string(&mut said));
+        match (read, said.parse()) {
+            (Some(Ok(_)), Ok(number)) => not_started(program, &io::Error::from_raw_os_error(number)),
+            _ => Ending::of(status),
+        }
     }
 }
 
@@ -97,7 +110,16 @@ pub(super) fn start(keeper: &Keeper, name: &str, unit: &Unit) -> Result<(Child, 
         let (reader, writer) = io::pipe()?;
         let mut command = command(keeper, name, unit, &unit.arguments);
         command.stdout(writer.try_clone()?).stderr(writer);
-        Ok((keeper.children.start(&mut command)?, OwnedFd::from(reader)))
+        let report = if keeper.surroundings.prefix.is_empty() {
+            None
+        } else {
+            let (report, writer) = io::pipe()?;
+            command.stdin(writer);
+            Some(report)
+        };
+        let mut child = keeper.children.start(&mut command)?;
+        child.report = report;
+        Ok((child, OwnedFd::from(reader)))
     };
     start().map_err(|error| not_started(&unit.arguments[0], &error))
 }

@@ -46,6 +46,8 @@ use set::Units;
 const MAX_CONNECTIONS: usize = 64;
 /// How long a connection may say nothing.
 const SILENCE: Duration = Duration::from_secs(10);
+/// How often a keeper looks whether it can still be reached.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long accepting connections rests when the system is short of something.
 const SHORTAGE: Duration = Duration::from_millis(100);
 
@@ -60,6 +62,8 @@ pub(super) struct Surroundings {
     pub(super) environment: BTreeMap<String, String>,
     /// The words before each unit's command.
     pub(super) prefix: Vec<OsString>,
+    /// What whoever asks for something has to know.
+    pub(super) key: String,
     /// How the keeper is isolated, told to whoever asks.
     pub(super) level: String,
 }
@@ -104,6 +108,7 @@ async fn stand(surroundings: Surroundings, ready: impl FnOnce()) -> Result<()> {
         () = accept(listener, &units, &stop) => {}
         () = signals.follow(&keeper.children) => {}
         () = stop.notified() => {}
+        () = abandoned(&control) => {}
     }
     let ended = units.close(async { signals.reap(&keeper.children).await }).await;
     let _ = fs::remove_file(control.join("socket"));
@@ -165,6 +170,14 @@ fn bind(control: &Path) -> Result<UnixListener> {
     Ok(listener)
 }
 
+/// Ends when the socket is gone, and with it the machine's folder: nobody can ask this keeper to end any more.
+async fn abandoned(control: &Path) {
+    let socket = control.join("socket");
+    while !fs::symlink_metadata(&socket).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
 async fn accept(listener: UnixListener, units: &Rc<Units>, stop: &Rc<Notify>) {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
@@ -184,6 +197,13 @@ async fn accept(listener: UnixListener, units: &Rc<Units>, stop: &Rc<Notify>) {
 
 async fn talk(stream: UnixStream, units: &Units, stop: &Notify) {
     let mut stream = BufReader::new(stream);
+    let key = timeout(SILENCE, protocol::read_line(&mut stream, MAX_REQUEST)).await;
+    let key = key.ok().and_then(Result::ok).flatten().and_then(|line| serde_json::from_slice::<String>(&line).ok());
+    if key.as_deref() != Some(units.key()) {
+        // What runs in a machine may reach the socket of another one's keeper; it does not know its key.
+        let _ = say(&mut stream, Err(Error::new(ErrorKind::Denied, "the keeper was not given its key"))).await;
+        return;
+    }
     while let Ok(line) = timeout(SILENCE, protocol::read_line(&mut stream, MAX_REQUEST)).await {
         let request = match line {
             Ok(Some(line)) => parse(&line),

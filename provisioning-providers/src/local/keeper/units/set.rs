@@ -51,6 +51,11 @@ impl Units {
         Self { keeper, slots: RefCell::default(), closing: Cell::new(false) }
     }
 
+    /// What whoever asks for something has to know.
+    pub(super) fn key(&self) -> &str {
+        &self.keeper.surroundings.key
+    }
+
     /// Starts what the control directory remembers.
     pub(super) fn load(&self) -> Result<()> {
         for (name, unit) in files::load(&self.keeper.surroundings.control)? {

@@ -185,6 +185,7 @@ fn a_keeper_stands_until_a_signal_ends_it() {
 fn keep_as_process(control: PathBuf) {
     set_child_subreaper(Some(getpid())).expect("is allowed to everybody");
     let surroundings = Surroundings {
+        key: String::new(),
         home: control.clone(),
         control,
         environment: [("PATH".to_owned(), env::var("PATH").unwrap_or_default())].into(),

@@ -23,6 +23,10 @@ use super::processes;
 /// pipe for longer.
 const REST: Duration = Duration::from_secs(1);
 
+/// How long a program that has no health check runs before it is said to: one that dies at once, again and again, would
+/// otherwise be seen as running between two of its ends.
+const SETTLED: Duration = Duration::from_millis(200);
+
 /// A unit that is kept running, or that could not be read.
 #[derive(Debug)]
 pub(super) struct Kept {
@@ -123,7 +127,10 @@ impl Task {
         let output = spawn_local(follow(pipe, self.log.clone()));
         self.show_started(&child);
         let ending = tokio::select! {
-            status = child.ended() => Some(status.map_or_else(|error| Ending::Failed(error.to_string()), Ending::of)),
+            status = child.ended() => Some(match status {
+                Ok(status) => child.verdict(status, &self.unit.arguments[0]),
+                Err(error) => Ending::Failed(error.to_string()),
+            }),
             ending = self.watch(&passed) => Some(ending),
             _ = stop => None,
         };
@@ -135,10 +142,14 @@ impl Task {
     }
 
     async fn watch(&self, passed: &Cell<bool>) -> Ending {
-        let Some(health) = &self.unit.health else { return std::future::pending().await };
         let pass = || {
             passed.set(true);
             self.status.borrow_mut().state = UnitState::Running;
+        };
+        let Some(health) = &self.unit.health else {
+            tokio::time::sleep(SETTLED).await;
+            pass();
+            return std::future::pending().await;
         };
         health::watch(health, async |arguments: &[String]| self.ask(arguments).await, pass).await
     }
@@ -150,7 +161,7 @@ impl Task {
     fn show_started(&self, child: &Child) {
         let mut status = self.status.borrow_mut();
         status.process = child.id().as_raw_pid().try_into().ok();
-        status.state = if self.unit.health.is_some() { UnitState::Starting } else { UnitState::Running };
+        status.state = UnitState::Starting;
     }
 
     /// Decides and says it at once, since ending what is left of the run takes its time.
