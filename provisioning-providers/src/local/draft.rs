@@ -57,6 +57,10 @@ impl Draft {
     }
 
     fn write(&self, token: String, level: Level) -> Result<()> {
+        // A call that was given up may have come this far meanwhile.
+        if self.place.machine()?.is_some_and(|machine| machine.token == token) {
+            return Ok(());
+        }
         let machine = self.machine(Machine::plain(token, level), self.address()?)?;
         // Last, because it takes long and leaves most behind.
         let image = self.spec.image.as_deref().map(|image| self.image(image, level)).transpose()?;
