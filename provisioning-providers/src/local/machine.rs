@@ -30,6 +30,8 @@ const MAX_NAME: usize = 40;
 const FORMAT: u32 = 1;
 /// The record's file.
 const RECORD: &str = "machine.json";
+/// The lock's file.
+const LOCK: &str = "lock";
 
 /// A file of ours, with the version of what is in it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -213,7 +215,7 @@ impl Place {
 
     /// Takes the lock that a keeper holds for life; `None` while one has it.
     pub(crate) fn lock(&self) -> Result<Option<File>> {
-        let path = self.0.join("lock");
+        let path = self.0.join(LOCK);
         let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(file)),
@@ -222,15 +224,14 @@ impl Place {
         }
     }
 
-    /// Whether a keeper lives.
+    /// Whether a keeper lives, or is about to.
     pub(crate) fn is_kept(&self) -> Result<bool> {
-        let path = self.0.join("lock");
+        let path = self.0.join(LOCK);
         let file = match File::open(&path) {
-            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(at(&path)(error)),
+            other => other.map_err(at(&path))?,
         };
-        // A shared one: two who look at once are not taken for a keeper by each other.
+        // Shared, so that two who ask at once do not take each other for a keeper.
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockShared) {
             Ok(()) => Ok(false),
             Err(Errno::WOULDBLOCK) => Ok(true),
@@ -240,14 +241,15 @@ impl Place {
 
     /// Removes the folder with all that is in it; one that is gone is a success.
     ///
-    /// The record goes last: as long as it is there, whoever was cut off in the middle is called again.
+    /// The record goes last: as long as it is there, whoever was cut off in the middle is called again. With it goes the
+    /// lock, which the caller holds: until then nobody makes it anew to start a keeper from the record.
     pub(crate) fn remove(&self) -> Result<()> {
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries.collect::<io::Result<Vec<_>>>().map_err(at(&self.0))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(at(&self.0)(error)),
         };
-        let rest = entries.iter().filter(|entry| entry.file_name() != RECORD);
+        let rest = entries.iter().filter(|entry| entry.file_name() != RECORD && entry.file_name() != LOCK);
         for entry in rest {
             let (path, kind) = (entry.path(), entry.file_type().map_err(at(&entry.path()))?);
             if kind.is_dir() { disk::remove_tree(&path)? } else { fs::remove_file(&path).map_err(at(&path))? }

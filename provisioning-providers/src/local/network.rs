@@ -103,6 +103,10 @@ impl Network {
         let (site, pools, spec) = (self.site.clone(), self.pools.clone(), spec.clone());
         blocking(move || {
             let _held = site.lock()?;
+            // A call that was given up may have come this far meanwhile.
+            if let Some(found) = by_token(&site, &token)? {
+                return Ok(found);
+            }
             site.make(&site.networks())?;
             let mut used: Vec<_> = addresses::networks(&site)?.into_iter().map(|(_, record)| record.range).collect();
             if form == Form::Bridge {
@@ -156,7 +160,11 @@ impl ResourceKind for Network {
 
     async fn read(&self, ids: &[String]) -> Result<Vec<Option<State>>> {
         let (site, ids) = (self.site.clone(), ids.to_vec());
-        blocking(move || ids.iter().map(|id| observe(&site, id)).collect()).await
+        blocking(move || {
+            let found = ids.iter().map(|id| observe(&site, id)).collect::<Result<_>>()?;
+            Ok(site.tidied(found))
+        })
+        .await
     }
 
     async fn find(&self, context: &Context, _: &Spec) -> Result<Found<State>> {

@@ -91,10 +91,10 @@ impl Process {
         let (site, token) = (self.site.clone(), context.token.to_string());
         let place = self.place(&identity(context.resource.as_str(), &token));
         blocking(move || {
+            let _held = site.lock()?;
             if let Some((place, _)) = machine::find(&site.processes(), &token)? {
                 return Ok(place);
             }
-            let _held = site.lock()?;
             site.make(&site.processes())?;
             place.make(&Machine::plain(token, Level::Bare))?;
             Ok(place)
@@ -111,8 +111,15 @@ impl Process {
         let unit = self.unit(spec)?;
         self.levels.keeper()?.start(place).await?;
         let control = Control::new(&place.control());
+        let mut units = control.units().await;
+        if units.is_err() {
+            // One that stands and does not answer makes room for another.
+            drop(place.stop().await?);
+            self.levels.keeper()?.start(place).await?;
+            units = control.units().await;
+        }
         // The same unit put again would be left as it is, failed as it may be.
-        if control.units().await?.get(UNIT).is_some_and(|status| matches!(course(status), Course::Fails(_))) {
+        if units?.get(UNIT).is_some_and(|status| matches!(course(status), Course::Fails(_))) {
             control.remove(UNIT).await?;
         }
         control.put(UNIT, &unit).await?;
@@ -145,7 +152,8 @@ impl ResourceKind for Process {
         for id in ids {
             states.push(observe(&self.place(id)).await?);
         }
-        Ok(states)
+        let site = self.site.clone();
+        blocking(move || Ok(site.tidied(states))).await
     }
 
     async fn find(&self, context: &Context, _: &Spec) -> Result<Found<State>> {
@@ -175,11 +183,10 @@ impl ResourceKind for Process {
 
     async fn delete(&self, _: &Context, prior: State) -> Result<Reply<()>> {
         let (place, site) = (self.place(&prior.id), self.site.clone());
-        if place.machine()?.is_some() {
-            place.stop().await?;
-        }
+        let held = if place.machine()?.is_some() { Some(place.stop().await?) } else { None };
         blocking(move || {
             place.remove()?;
+            drop(held);
             site.tidy()?;
             Ok(Reply::Done(()))
         })

@@ -123,7 +123,7 @@ impl Server {
     /// Brings the server to the wanted state, as the record says what it is.
     async fn settle(&self, place: &Place, wanted: Power) -> Result<Reply<State>> {
         match wanted {
-            Power::Stopped => place.stop().await?,
+            Power::Stopped => drop(place.stop().await?),
             Power::Running | Power::Unplugged => {
                 self.levels.keeper()?.start(place).await?;
             }
@@ -144,7 +144,8 @@ impl ResourceKind for Server {
 
     async fn read(&self, ids: &[String]) -> Result<Vec<Option<State>>> {
         let places: Vec<_> = ids.iter().map(|id| self.place(id)).collect();
-        blocking(move || places.iter().map(observe).collect()).await
+        let site = self.site.clone();
+        blocking(move || Ok(site.tidied(places.iter().map(observe).collect::<Result<_>>()?))).await
     }
 
     async fn find(&self, context: &Context, _: &Spec) -> Result<Found<State>> {
@@ -165,23 +166,23 @@ impl ResourceKind for Server {
         let draft = self.draft(&place, context, &spec);
         // What it cannot become leaves it running as it is.
         let changed = blocking(move || draft.changed(&machine)).await?;
-        place.stop().await?;
+        let held = place.stop().await?;
         let put = place.clone();
         blocking(move || put.put(&changed)).await?;
+        drop(held);
         self.settle(&place, spec.state).await
     }
 
     async fn delete(&self, _: &Context, prior: State) -> Result<Reply<()>> {
         let (place, site) = (self.place(&prior.id), self.site.clone());
         let machine = place.machine()?;
-        if machine.is_some() {
-            place.stop().await?;
-        }
+        let held = if machine.is_some() { Some(place.stop().await?) } else { None };
         blocking(move || {
             if let Some(image) = machine.and_then(|machine| machine.image) {
                 release(&site, &place, &image)?;
             }
             place.remove()?;
+            drop(held);
             site.tidy()?;
             Ok(Reply::Done(()))
         })

@@ -65,6 +65,16 @@ impl Site {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))
     }
 
+    /// What was found of things, once what is left of those that are gone is cleared away: a call that was cut off at the
+    /// very end of removing one is not called again.
+    pub(crate) fn tidied<T>(&self, found: Vec<Option<T>>) -> Vec<Option<T>> {
+        if found.iter().any(Option::is_none) {
+            // What cannot be cleared away stays, and is in nobody's way.
+            let _ = self.tidy();
+        }
+        found
+    }
+
     /// Clears away what calls left that were cut off, and the folders that are empty: nothing of an empty site stays.
     pub(crate) fn tidy(&self) -> Result<()> {
         if !self.0.exists() {

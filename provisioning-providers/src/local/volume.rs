@@ -66,13 +66,13 @@ impl ResourceKind for Volume {
     }
 
     async fn read(&self, ids: &[String]) -> Result<Vec<Option<State>>> {
-        let ids = ids.to_vec();
+        let (site, ids) = (self.site.clone(), ids.to_vec());
         blocking(move || {
             let found = directory::read(&ids)?;
             // One whose removal was cut off is still there, so that it is gone on with.
             let rest =
                 |(id, found): (&String, Option<State>)| found.or_else(|| disk::is_doomed(Path::new(id)).then(|| State::of(id)));
-            Ok(ids.iter().zip(found).map(rest).collect())
+            Ok(site.tidied(ids.iter().zip(found).map(rest).collect()))
         })
         .await
     }
@@ -86,7 +86,9 @@ impl ResourceKind for Volume {
         let (path, context) = (self.place(&context.resource, &spec)?, context.clone());
         let site = spec.path.is_none().then(|| self.site.clone());
         blocking(move || {
-            if let Some(site) = site {
+            // Nobody may tidy up between the two.
+            let _held = site.as_ref().map(Site::lock).transpose()?;
+            if let Some(site) = &site {
                 site.make(&site.volumes())?;
             }
             directory::create(&context, &path, spec.mode)

@@ -2,6 +2,7 @@
 //!
 //! A keeper is started through another process that ends at once, so that nobody has to wait for its end.
 
+use std::fs::File;
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -36,16 +37,15 @@ impl Keeper {
         let place = Place::new(folder, level.as_str());
         let made = place.clone();
         blocking(move || {
-            if made.as_path().exists() {
-                isolation::end(&made)?;
-            }
+            let held = if made.as_path().exists() { Some(isolation::end(&made)?) } else { None };
             made.remove()?;
+            drop(held);
             made.make(&Machine::plain(String::new(), level))
         })
         .await?;
         let tried = self.ask(&place, true).await.map(|_| ());
         blocking(move || {
-            isolation::end(&place)?;
+            let _held = isolation::end(&place)?;
             place.remove()
         })
         .await?;
@@ -87,8 +87,9 @@ impl Keeper {
 }
 
 impl Place {
-    /// Ends the keeper and with it everything that runs in the machine; one that is not there is a success.
-    pub(crate) async fn stop(&self) -> Result<()> {
+    /// Ends the keeper and with it everything that runs in the machine; one that is not there is a success. None comes as
+    /// long as the lock is held which it gives.
+    pub(crate) async fn stop(&self) -> Result<File> {
         let control = Control::new(&self.control());
         // One that does not even answer is not asked.
         if let Ok(Ok(Some(_))) = timeout(HEARING, control.ask(&Request::Status)).await {

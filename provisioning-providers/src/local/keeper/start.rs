@@ -5,7 +5,6 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -47,15 +46,12 @@ pub(super) fn run(arguments: &[String]) -> Result<u8> {
 
 /// Waits for the lock, or until whoever has it stands: it may be a keeper that is being born, or one that is going.
 fn await_turn(place: &Place) -> Result<Option<File>> {
-    let control = place.control();
-    // A relative name has no limit of length.
-    std::env::set_current_dir(&control).map_err(at(&control))?;
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(lock) = place.lock()? {
             return Ok(Some(lock));
         }
-        if UnixStream::connect("socket").is_ok() {
+        if isolation::keeper_of(place)?.is_some() {
             return Ok(None);
         }
         if Instant::now() > deadline {

@@ -2,7 +2,9 @@
 //!
 //! A process is known by the machine's name in its environment, which everything that runs in a machine has.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -13,6 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::super::super::cgroup;
 use super::super::super::link::Links;
 use super::super::super::machine::Place;
+use super::super::protocol;
+use crate::local::error::at;
 
 /// The variable that names the machine a process belongs to.
 pub(in super::super) const MARK: &str = "PROVISIONING_MACHINE";
@@ -21,23 +25,19 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// How often it is looked whether it is.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Ends the keeper, if one is left, and everything that was in the machine.
-pub(in super::super) fn end(place: &Place) -> Result<()> {
-    // Whoever starts a keeper has the lock before it: it is looked again until nobody has it.
-    let mut refused = Ok(());
-    wait("the keeper", || match keeper_of(place) {
-        Ok(Some(keeper)) => {
-            kill(keeper);
-            is_gone(keeper) && place.is_kept().is_ok_and(|kept| !kept)
+/// Ends the keeper, whoever is about to start one, and everything that was in the machine. Gives the lock: as long as it
+/// is held, no other keeper comes.
+pub(in super::super) fn end(place: &Place) -> Result<File> {
+    let mut lock = None;
+    wait("the keeper", || {
+        lock = place.lock()?;
+        if lock.is_none() {
+            holders(place).for_each(kill);
         }
-        Ok(None) => place.is_kept().is_ok_and(|kept| !kept),
-        Err(error) => {
-            refused = Err(error);
-            true
-        }
+        Ok(lock.is_some())
     })?;
-    refused?;
-    clear(place)
+    clear(place)?;
+    lock.ok_or_else(|| Error::bug("a lock was waited for and not taken"))
 }
 
 /// Ends what a dead keeper left behind.
@@ -46,7 +46,7 @@ pub(in super::super) fn clear(place: &Place) -> Result<()> {
     wait("a process", || {
         let left: Vec<_> = processes().filter(|process| bears(*process, &mark)).collect();
         left.iter().for_each(|process| kill(*process));
-        left.is_empty()
+        Ok(left.is_empty())
     })?;
     if let Some(attachment) = place.machine()?.and_then(|machine| machine.attachment) {
         Links::open()?.detach(&attachment.port)?;
@@ -54,14 +54,31 @@ pub(in super::super) fn clear(place: &Place) -> Result<()> {
     cgroup::remove(place)
 }
 
-/// The process that holds a machine's lock: it has it as its standard input.
+/// The keeper of a machine, once it listens at its socket: one that is being born is in no namespace yet that could be
+/// joined.
 pub(in super::super) fn keeper_of(place: &Place) -> Result<Option<Pid>> {
-    if !place.is_kept()? {
-        return Ok(None);
+    let control = place.control();
+    let connected = match protocol::socket(&control) {
+        Ok((socket, _directory)) => UnixStream::connect(socket),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match connected {
+        Ok(_) => {}
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
+        Err(error) => return Err(at(&control)(error)),
     }
+    // Who started it may not have ended yet.
+    let holders: Vec<_> = holders(place).collect();
+    let parents: Vec<_> = holders.iter().filter_map(|holder| parent(*holder)).collect();
+    Ok(holders.into_iter().find(|holder| !parents.contains(holder)))
+}
+
+/// Who holds a machine's lock, its keeper and who starts one: they have it as their standard input.
+fn holders(place: &Place) -> impl Iterator<Item = Pid> {
     let lock = place.as_path().join("lock");
     let lock = lock.canonicalize().unwrap_or(lock);
-    Ok(processes().find(|process| fs::read_link(file(*process, "fd/0")).is_ok_and(|held| held == lock)))
+    processes().filter(move |process| fs::read_link(file(*process, "fd/0")).is_ok_and(|held| held == lock))
 }
 
 fn processes() -> impl Iterator<Item = Pid> {
@@ -79,8 +96,17 @@ fn bears(process: Pid, mark: &str) -> bool {
 
 /// Whether a process is gone, or waits for nothing but to be asked how it ended.
 fn is_gone(process: Pid) -> bool {
-    let Ok(line) = fs::read_to_string(file(process, "stat")) else { return true };
-    line.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['Z', 'X']))
+    status(process).is_none_or(|status| status.starts_with(['Z', 'X']))
+}
+
+fn parent(process: Pid) -> Option<Pid> {
+    Pid::from_raw(status(process)?.split(' ').nth(1)?.parse().ok()?)
+}
+
+/// What `/proc` says of a process from its state on (`proc_pid_stat(5)`); nothing of one that is gone.
+fn status(process: Pid) -> Option<String> {
+    let line = fs::read_to_string(file(process, "stat")).ok()?;
+    line.rsplit_once(") ").map(|(_, status)| status.to_owned())
 }
 
 fn file(process: Pid, name: &str) -> PathBuf {
@@ -92,9 +118,9 @@ fn kill(process: Pid) {
     let _ = kill_process(process, Signal::KILL);
 }
 
-fn wait(what: &str, mut gone: impl FnMut() -> bool) -> Result<()> {
+fn wait(what: &str, mut gone: impl FnMut() -> Result<bool>) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    while !gone() {
+    while !gone()? {
         if Instant::now() > deadline {
             let message = format!("{what} of the machine was killed and does not end");
             return Err(Error::new(ErrorKind::Unavailable, message).with_retry(Retry::Unsure));
