@@ -251,10 +251,18 @@ fn a_process_ends_with_its_keeper_and_is_started_again() {
     until("it runs again", || sleepers() == 1);
     workspace.expect(&["plan", "--detailed-exitcode"], 0);
 
-    // One that hangs is ended all the same.
-    let stopped =
-        Command::new("kill").args(["-STOP", &own_keepers(&workspace)[0].to_string()]).status().expect("`kill` is there");
-    assert!(stopped.success());
+    // One that hangs makes room for another, and is ended all the same.
+    let stop = || {
+        let process = own_keepers(&workspace)[0].to_string();
+        assert!(Command::new("kill").args(["-STOP", &process]).status().expect("`kill` is there").success());
+    };
+    stop();
+    let plan = workspace.expect(&["plan", "--detailed-exitcode"], 2);
+    assert!(plan.contains("\"failing\" -> \"up\""), "{plan}");
+    workspace.expect(&["apply", "--yes"], 0);
+    assert_eq!((sleepers(), own_keepers(&workspace).len()), (1, 1));
+    workspace.expect(&["plan", "--detailed-exitcode"], 0);
+    stop();
     workspace.expect(&["destroy", "--yes"], 0);
     assert_eq!(sleepers(), 0);
     expect_gone(&workspace, "process");
