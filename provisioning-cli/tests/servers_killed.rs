@@ -100,6 +100,13 @@ fn expect_whole(workspace: &Workspace, told: &str) {
         assert!(get(url).contains(&format!("<h1>This is {name}</h1>")), "{told}: {name}");
     }
     assert_eq!((servers(workspace).len(), own_keepers(workspace).len()), (3, 3), "{told}: nothing twice");
+    let known = |name: &str| workspace.json(&["show", name])["object"]["id"].as_str().expect("an id").to_owned();
+    let folders: Vec<_> = servers(workspace).iter().filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect();
+    assert_eq!(folders, ["ada", "grace", "linus"].map(known), "{told}: the state knows every one");
+    let ports = PathBuf::from("/sys/class/net").join(known("net")).join("brif");
+    if ports.exists() {
+        assert_eq!(fs::read_dir(ports).expect("listed").count(), 3, "{told}: no cable twice");
+    }
     workspace.expect(&["plan", "--detailed-exitcode"], 0);
     workspace.expect(&["verify"], 0);
 }
@@ -130,9 +137,13 @@ fn a_killed_apply_is_gone_on_with_wherever_it_was() {
 
 #[test]
 fn a_resume_that_is_killed_in_turn_is_gone_on_with() {
-    for (first, second) in
-        [(Moment::Steps(1), Moment::Steps(1)), (Moment::FirstKeeper, Moment::Steps(2)), (Moment::Steps(4), Moment::Steps(1))]
-    {
+    for (first, second) in [
+        (Moment::Steps(1), Moment::Steps(1)),
+        (Moment::FirstRecord, Moment::FirstKeeper),
+        (Moment::FirstKeeper, Moment::Steps(2)),
+        (Moment::Steps(4), Moment::Steps(1)),
+        (Moment::Steps(5), Moment::Steps(2)),
+    ] {
         let told = format!("{first:?}, then {second:?}");
         let workspace = Workspace::example(Person::Own, "quickstart");
         killed_at(&workspace, &["apply", "--yes"], first);
@@ -147,7 +158,7 @@ fn a_resume_that_is_killed_in_turn_is_gone_on_with() {
 
 #[test]
 fn a_killed_destroy_is_gone_on_with() {
-    for count in [1, 3, 5] {
+    for count in [1, 2, 3, 4, 5] {
         let workspace = Workspace::example(Person::Own, "quickstart");
         workspace.expect(&["apply", "--yes"], 0);
         killed_at(&workspace, &["destroy", "--yes"], Moment::Steps(count));

@@ -154,7 +154,8 @@ impl Workspace {
 impl Drop for Workspace {
     fn drop(&mut self) {
         if self.path().join(".provisioning/local").exists() {
-            // The test has failed, and says so itself.
+            // The test has failed, and says so itself; a run that it killed has to be settled first.
+            let _ = self.command(&["resume"]).output();
             let _ = self.command(&["destroy", "--yes"]).output();
         }
         if let Some(mut prison) = self.prison.take() {
