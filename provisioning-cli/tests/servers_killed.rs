@@ -280,6 +280,20 @@ fn a_process_ends_with_its_keeper_and_is_started_again() {
 }
 
 #[test]
+fn a_server_that_hangs_is_removed_with_all_that_runs_in_it() {
+    for person in Person::ALL {
+        let workspace = Workspace::example(person, "quickstart");
+        workspace.expect(&["apply", "--yes"], 0);
+        let process = keeper_of(&workspace, "grace").to_string();
+        assert!(Command::new("kill").args(["-STOP", &process]).status().expect("`kill` is there").success());
+        let begun = Instant::now();
+        workspace.expect(&["destroy", "--yes"], 0);
+        assert!(begun.elapsed() < 3 * PATIENCE, "{person:?}: it took {:?}", begun.elapsed());
+        expect_gone(&workspace, &format!("{person:?}"));
+    }
+}
+
+#[test]
 fn two_workspaces_on_one_machine_do_not_meet() {
     let [one, two] = [Workspace::example(Person::Own, "quickstart"), Workspace::example(Person::Own, "quickstart")];
     let apply =
