@@ -22,7 +22,7 @@ fn a_command_runs_on_a_host_with_its_own_streams_and_code() {
     assert_eq!(output.status.code(), Some(7));
     let json = workspace.expect(&["--json", "exec", "machine", "--", "/bin/sh", "-c", "printf out; exit 7"], 7);
     let json: Json = serde_json::from_str(&json).expect("JSON");
-    assert_eq!(json, serde_json::json!({ "code": 7, "stdout": "out", "stderr": "" }));
+    assert_eq!(json, serde_json::json!({ "code": 7, "stdout": "out", "stderr": "", "cut": false }));
 }
 
 #[test]

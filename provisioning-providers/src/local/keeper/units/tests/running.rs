@@ -115,7 +115,7 @@ async fn a_keeper_answers_nonsense_and_goes_on() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let (directory, keeper) = stand();
     let mut stream = tokio::net::UnixStream::connect(directory.path().join("socket")).await.expect("connects");
-    stream.write_all(b"{\"dance\":{}}\n\xff\n\"status\"\n").await.expect("asks");
+    stream.write_all(b"\"\"\n{\"dance\":{}}\n\xff\n\"status\"\n").await.expect("asks");
     stream.shutdown().await.expect("ends");
     let mut said = String::new();
     stream.read_to_string(&mut said).await.expect("answers");
