@@ -3,13 +3,13 @@
 //! A process is known by the machine's name in its environment, which everything that runs in a machine has.
 
 use std::fs::{self, File};
-use std::io;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use provisioning_core::error::{Error, ErrorKind, Result, Retry};
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::super::super::cgroup;
@@ -59,19 +59,27 @@ pub(in super::super) fn clear(place: &Place) -> Result<()> {
 pub(in super::super) fn keeper_of(place: &Place) -> Result<Option<Pid>> {
     let control = place.control();
     let connected = match protocol::socket(&control) {
-        Ok((socket, _directory)) => UnixStream::connect(socket),
+        Ok((socket, _directory)) => connect(&socket),
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     match connected {
-        Ok(_) => {}
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => return Ok(None),
-        Err(error) => return Err(at(&control)(error)),
+        // One that listens and does not accept has its queue full.
+        Ok(()) | Err(Errno::AGAIN) => {}
+        Err(Errno::NOENT | Errno::CONNREFUSED) => return Ok(None),
+        Err(error) => return Err(at(&control)(error.into())),
     }
     // Who started it may not have ended yet.
     let holders: Vec<_> = holders(place).collect();
     let parents: Vec<_> = holders.iter().filter_map(|holder| parent(*holder)).collect();
     Ok(holders.into_iter().find(|holder| !parents.contains(holder)))
+}
+
+/// Connects without waiting: what runs in a server could listen there and never accept.
+fn connect(socket: &Path) -> rustix::io::Result<()> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let ours = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&ours, &SocketAddrUnix::new(socket)?)
 }
 
 /// Who holds a machine's lock, its keeper and who starts one: they have it as their standard input.
@@ -128,4 +136,24 @@ fn wait(what: &str, mut gone: impl FnMut() -> Result<bool>) -> Result<()> {
         sleep(PAUSE);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn one_that_listens_and_does_not_accept_holds_nobody_up() {
+        let directory = TempDir::new().expect("a directory");
+        let path = directory.path().join("socket");
+        assert_eq!(connect(&path), Err(Errno::NOENT));
+        let listening = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).expect("a socket");
+        rustix::net::bind(&listening, &SocketAddrUnix::new(&path).expect("an address")).expect("binds");
+        assert_eq!(connect(&path), Err(Errno::CONNREFUSED));
+        rustix::net::listen(&listening, 0).expect("listens");
+        assert_eq!(connect(&path), Ok(()));
+        assert_eq!(connect(&path), Err(Errno::AGAIN));
+    }
 }
