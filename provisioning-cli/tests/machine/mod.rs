@@ -64,7 +64,9 @@ impl Workspace {
         let prison = (person == Person::Forbidden).then(prison);
         let workspace = Self { folder, person, prison };
         fs::create_dir(workspace.path()).expect("made");
-        fs::copy(env!("CARGO_BIN_EXE_provisioning"), workspace.program()).expect("copied");
+        // By another process: what this one writes, a child that another test has just forked holds open, and then it cannot run.
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_provisioning")).arg(workspace.program()).status();
+        assert!(copied.expect("`cp` is needed").success());
         workspace.write("provisioning.toml", "name = \"test\"\n");
         for (name, text) in files {
             workspace.write(name, text);

@@ -182,7 +182,10 @@ impl Place {
 
     /// What the machine is, when it has to be there.
     pub(crate) fn expect(&self) -> Result<Machine> {
-        let gone = || Error::new(ErrorKind::NotFound, format!("there is no machine in `{}`", self.0.display()));
+        let gone = || {
+            Error::new(ErrorKind::NotFound, format!("there is no machine in `{}`", self.0.display()))
+                .with_hint("apply again: it is made anew")
+        };
         self.machine()?.ok_or_else(gone)
     }
 

@@ -178,10 +178,10 @@ impl ResourceKind for Server {
         let machine = place.machine()?;
         let held = if machine.is_some() { Some(place.stop().await?) } else { None };
         blocking(move || {
-            if let Some(image) = machine.and_then(|machine| machine.image) {
-                release(&site, &place, &image)?;
+            match machine.and_then(|machine| machine.image) {
+                Some(image) => remove_with(&site, &place, &image)?,
+                None => place.remove()?,
             }
-            place.remove()?;
             drop(held);
             site.tidy()?;
             Ok(Reply::Done(()))
@@ -201,12 +201,16 @@ impl Isolation {
     }
 }
 
-/// Removes an unpacked image that no other server lies over.
-fn release(site: &Site, place: &Place, image: &Path) -> Result<()> {
+/// Removes a server, and its unpacked image when no other server lies over it. Of several that go at once, the last takes
+/// it along.
+fn remove_with(site: &Site, place: &Place, image: &Path) -> Result<()> {
     let _held = site.lock()?;
     let mut others = machine::all(&site.servers())?.into_iter().filter(|(other, _)| other != place);
     let used = others.any(|(_, machine)| machine.image.as_deref() == Some(image));
-    if used || !image.starts_with(site.images()) { Ok(()) } else { image::forget(image) }
+    if !used && image.starts_with(site.images()) {
+        image::forget(image)?;
+    }
+    place.remove()
 }
 
 fn observe(place: &Place) -> Result<Option<State>> {
