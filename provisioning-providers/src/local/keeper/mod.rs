@@ -13,6 +13,7 @@ mod init;
 mod isolation;
 mod launch;
 mod order;
+mod procfs;
 mod protocol;
 mod start;
 mod units;

@@ -3,7 +3,7 @@
 //! A process is known by the machine's name in its environment, which everything that runs in a machine has.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::super::super::cgroup;
 use super::super::super::link::Links;
 use super::super::super::machine::Place;
+use super::super::procfs::{self, Process};
 use super::super::protocol;
 use crate::local::error::at;
 
@@ -86,39 +87,20 @@ fn connect(socket: &Path) -> rustix::io::Result<()> {
 fn holders(place: &Place) -> impl Iterator<Item = Pid> {
     let lock = place.as_path().join("lock");
     let lock = lock.canonicalize().unwrap_or(lock);
-    processes().filter(move |process| fs::read_link(file(*process, "fd/0")).is_ok_and(|held| held == lock))
+    processes().filter(move |process| fs::read_link(procfs::file(*process, "fd/0")).is_ok_and(|held| held == lock))
 }
 
 fn processes() -> impl Iterator<Item = Pid> {
     let own = rustix::process::getpid();
-    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    numbers.filter_map(Pid::from_raw).filter(move |process| *process != own)
+    procfs::ids().filter(move |process| *process != own)
 }
 
-/// Another user's environment cannot be read: such a process is not of this machine.
 fn bears(process: Pid, mark: &str) -> bool {
-    let environment = fs::read(file(process, "environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) && !is_gone(process)
-}
-
-/// Whether a process is gone, or waits for nothing but to be asked how it ended.
-fn is_gone(process: Pid) -> bool {
-    status(process).is_none_or(|status| status.starts_with(['Z', 'X']))
+    procfs::carries(process, &[mark]) && Process::of(process).is_some_and(|process| !process.has_ended())
 }
 
 fn parent(process: Pid) -> Option<Pid> {
-    Pid::from_raw(status(process)?.split(' ').nth(1)?.parse().ok()?)
-}
-
-/// What `/proc` says of a process from its state on (`proc_pid_stat(5)`); nothing of one that is gone.
-fn status(process: Pid) -> Option<String> {
-    let line = fs::read_to_string(file(process, "stat")).ok()?;
-    line.rsplit_once(") ").map(|(_, status)| status.to_owned())
-}
-
-fn file(process: Pid, name: &str) -> PathBuf {
-    Path::new("/proc").join(process.to_string()).join(name)
+    Pid::from_raw(Process::of(process)?.parent)
 }
 
 /// A process that is gone already needs no signal.

@@ -1,4 +1,4 @@
-//! The processes of this machine or namespace as /proc tells: whose they are, and how they are ended.
+//! The processes of units: whose they are, and how they are ended.
 //!
 //! A unit's processes are those of its process group and those that carry its mark in their environment, wherever they
 //! went. A process that left the group and also cleared its environment belongs to nobody until the keeper ends.
@@ -12,6 +12,7 @@ use provisioning_core::error::{Error, ErrorKind, Result};
 use rustix::process::{Pid, Signal, WaitOptions, getpid, kill_process, kill_process_group, waitpid};
 use tokio::time::{Instant, sleep};
 
+use super::super::procfs::{self, Process};
 use crate::local::error::at;
 
 /// The variable that names a process's unit.
@@ -24,14 +25,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 /// How long killed processes may take to be gone: one that waits for a disk takes as long as the disk.
 const KILL: Duration = Duration::from_secs(20);
-
-/// A process that has not ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Process {
-    id: Pid,
-    parent: i32,
-    group: i32,
-}
 
 /// What the environment of a keeper's processes says about whose they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,12 +60,8 @@ impl Mark {
     fn carriers(&self, unit: Option<&str>) -> Vec<Process> {
         let keeper = format!("{KEEPER}={}", self.keeper);
         let unit = unit.map(|unit| format!("{UNIT}={unit}"));
-        let carries = |process: &Process| {
-            let Ok(environment) = fs::read(format!("/proc/{}/environ", process.id)) else { return false };
-            let has = |wanted: &str| environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes());
-            has(&keeper) && unit.as_deref().is_none_or(has)
-        };
-        all().into_iter().filter(|process| process.id != getpid() && carries(process)).collect()
+        let wanted: Vec<_> = [Some(keeper.as_str()), unit.as_deref()].into_iter().flatten().collect();
+        all().into_iter().filter(|process| process.id != getpid() && procfs::carries(process.id, &wanted)).collect()
     }
 }
 
@@ -152,8 +141,8 @@ pub(super) fn reap(is_waited_for: impl Fn(Pid) -> bool) {
 fn children() -> Vec<Pid> {
     listed_children().unwrap_or_else(|| {
         let own = getpid().as_raw_pid();
-        let stats = stats().into_iter().filter(|(process, _)| process.parent == own);
-        stats.map(|(process, _)| process.id).collect()
+        let processes = procfs::ids().filter_map(Process::of).filter(|process| process.parent == own);
+        processes.map(|process| process.id).collect()
     })
 }
 
@@ -167,36 +156,14 @@ fn listed_children() -> Option<Vec<Pid>> {
     Some(found)
 }
 
+/// Every process that has not ended.
 fn all() -> Vec<Process> {
-    stats().into_iter().filter(|(_, state)| !matches!(state, 'Z' | 'X' | 'x')).map(|(process, _)| process).collect()
-}
-
-fn stats() -> Vec<(Process, char)> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let numbers = entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes()[0].is_ascii_digit());
-    numbers.filter_map(|entry| parse(&String::from_utf8_lossy(&fs::read(entry.path().join("stat")).ok()?))).collect()
-}
-
-/// A line of /proc/PID/stat (proc(5)); the name in it may hold spaces and parentheses.
-fn parse(stat: &str) -> Option<(Process, char)> {
-    let id = Pid::from_raw(stat.split(' ').next()?.parse().ok()?)?;
-    let mut words = stat.rsplit_once(") ")?.1.split(' ');
-    let state = words.next()?.chars().next()?;
-    let (parent, group) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-    Some((Process { id, parent, group }, state))
+    procfs::ids().filter_map(Process::of).filter(|process| !process.has_ended()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_line_of_stat_is_read_whatever_the_name_is() {
-        let (process, state) = parse("7 (a) b (c) S 3 5 5 0 -1").expect("parses");
-        assert_eq!((process.id.as_raw_pid(), process.parent, process.group, state), (7, 3, 5, 'S'));
-        assert_eq!(parse("7 (cut"), None);
-        assert_eq!(parse(""), None);
-    }
 
     #[test]
     fn a_child_descends_from_this_process_and_is_listed() {
