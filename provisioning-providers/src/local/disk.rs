@@ -140,7 +140,11 @@ pub(crate) fn remove_tree(path: &Path) -> Result<()> {
     let doomed = doomed(path);
     erase(&doomed)?;
     if look(path)?.is_some_and(|metadata| metadata.is_dir()) {
-        fs::rename(path, &doomed).map_err(at(path))?;
+        match fs::rename(path, &doomed) {
+            // Somebody else removed it meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            renamed => renamed.map_err(at(path))?,
+        }
         sync_parent(path)?;
         erase(&doomed)?;
     }
