@@ -44,7 +44,8 @@ struct Terminal {
 impl Terminal {
     fn of(workspace: &Workspace, words: &[&str]) -> Self {
         let command = workspace.command(words);
-        let mut line = vec![command.get_program().to_string_lossy().into_owned()];
+        // No shell of `script` stays in between: the keys that interrupt would end it.
+        let mut line = vec!["exec".to_owned(), command.get_program().to_string_lossy().into_owned()];
         line.extend(command.get_args().map(|word| format!("'{}'", word.to_string_lossy())));
         // What never ends fails the test, and does not hold it up.
         let mut script = Command::new("timeout");
