@@ -48,6 +48,11 @@ pub enum Fact {
         /// How.
         outcome: Outcome,
     },
+    /// Everything that a checkpoint of the plan names has been done: a rollback can stop here.
+    Checkpoint {
+        /// Its name.
+        name: String,
+    },
     /// Something happened to a step.
     Step {
         /// The step.
@@ -106,6 +111,9 @@ pub enum StepFact {
         /// When the next attempt may begin; `None` when there is none.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         retry_after: Option<Duration>,
+        /// Whether a part of the effect may stand: the row is marked inconsistent then, until it is repaired.
+        #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+        partial: bool,
     },
     /// It was not begun, because a step that it needs did not succeed.
     Skipped {
@@ -116,6 +124,16 @@ pub enum StepFact {
     InDoubt {
         /// What is known.
         reason: String,
+    },
+    /// Somebody decided to go on without it: what needs it may begin, and its row is marked inconsistent.
+    Waived {
+        /// Why.
+        reason: String,
+    },
+    /// An object that an attempt made has come to light, after another process had taken the run over.
+    Surfaced {
+        /// Its external identity.
+        object: String,
     },
 }
 

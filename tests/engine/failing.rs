@@ -155,9 +155,11 @@ async fn a_search_that_fails_leaves_the_step_in_doubt_until_somebody_can_look() 
     let report = lab.run(&wanted).await;
     assert_eq!((report.outcome, report.failures.len(), report.not_begun), (Outcome::Failed, 0, 1));
     assert_eq!(report.in_doubt.iter().map(|(step, _)| step.as_str()).collect::<Vec<_>>(), ["a/create"]);
+    lab.cloud.inject("find a", Fault::Refuse(Retry::Never));
     let error = lab.engine.plan(&crate::fixture::desired(&wanted), &plan_options()).await.expect_err("open");
     assert!(error.to_string().contains("began `a/create` and did not record how that ended"), "{error}");
-    assert_eq!(error.hint(), Some("`provisioning resume` finds out and goes on"));
+    let hint = "`provisioning resume` looks again; `provisioning status` tells how to settle it by hand";
+    assert_eq!(error.hint(), Some(hint));
     assert_eq!(lab.resume().await.outcome, Outcome::Completed);
     assert_eq!(lab.cloud.contents(), ["a", "b"]);
 }

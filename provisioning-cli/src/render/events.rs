@@ -16,6 +16,7 @@ pub(crate) fn entry(entry: &Entry) -> String {
         Fact::RunFinished { outcome: Outcome::Failed } => ("run", paint(RED, "failed")),
         Fact::RunFinished { outcome: Outcome::Cancelled } => ("run", paint(YELLOW, "stopped")),
         Fact::RunFinished { outcome: Outcome::Superseded } => ("run", paint(YELLOW, "superseded")),
+        Fact::Checkpoint { name } => ("run", format!("reached the checkpoint {name}")),
         Fact::Step { id, fact } => (id.as_str(), step(fact)),
     };
     format!("{:>6}  {}  {subject:24}  {what}", entry.seq, paint(DIM, entry.record.at))
@@ -28,12 +29,14 @@ fn step(fact: &StepFact) -> String {
         StepFact::Identified { object } => format!("identified as {object}"),
         StepFact::Waiting { phase } => format!("waiting: {phase}"),
         StepFact::Succeeded { .. } => paint(GREEN, "succeeded"),
-        StepFact::Failed { failure, retry_after: None } => format!("{}: {}", paint(RED, "failed"), failure.message),
-        StepFact::Failed { failure, retry_after: Some(after) } => {
+        StepFact::Failed { failure, retry_after: None, .. } => format!("{}: {}", paint(RED, "failed"), failure.message),
+        StepFact::Failed { failure, retry_after: Some(after), .. } => {
             format!("{}, again in {}: {}", paint(YELLOW, "failed"), took(*after), failure.message)
         }
         StepFact::Skipped { because } => format!("{} because of {because}", paint(YELLOW, "skipped")),
         StepFact::InDoubt { reason } => format!("{}: {reason}", paint(RED, "in doubt")),
+        StepFact::Waived { reason } => format!("{}: {reason}", paint(YELLOW, "waived")),
+        StepFact::Surfaced { object } => format!("{object} has come to light, and will be removed"),
     }
 }
 

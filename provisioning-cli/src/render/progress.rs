@@ -102,7 +102,9 @@ impl Progress {
                 return;
             }
             StepFact::Waiting { phase } => return run.doing(id, phase),
-            StepFact::Identified { .. } | StepFact::Skipped { .. } => return,
+            StepFact::Identified { .. } | StepFact::Skipped { .. } | StepFact::Waived { .. } | StepFact::Surfaced { .. } => {
+                return;
+            }
             StepFact::Failed { retry_after: Some(_), .. } => run.doing(id, "to be tried again"),
             StepFact::Succeeded { .. } | StepFact::Failed { .. } | StepFact::InDoubt { .. } => {
                 let since = run.running.remove(id).map_or(run.began, |(since, _)| Some(since)).unwrap_or(record.at);
@@ -155,7 +157,7 @@ fn ended(done: usize, steps: Option<usize>, id: &StepId, fact: &StepFact, durati
     let width = steps.map_or(0, |steps| steps.to_string().len());
     let count = steps.map_or_else(|| format!("[{done}]"), |steps| format!("[{done:>width$}/{steps}]"));
     let what = match fact {
-        StepFact::Failed { failure, retry_after: Some(after) } => {
+        StepFact::Failed { failure, retry_after: Some(after), .. } => {
             let again = format!("will be tried again in {}", took(*after));
             return format!("{:1$} {id} {2}: {3}", "", count.len(), paint(YELLOW, again), failure.message);
         }
@@ -179,9 +181,9 @@ mod tests {
         let failure = Failure { kind: ErrorKind::Limited, message: "the quota is reached".into(), hint: None };
         let line = |fact: &StepFact| plain(&ended(3, Some(12), &id, fact, Duration::from_millis(1_234)));
         assert_eq!(line(&StepFact::Succeeded { object: None }), "[ 3/12] web/create done in 1.2s");
-        let last = StepFact::Failed { failure: failure.clone(), retry_after: None };
+        let last = StepFact::Failed { failure: failure.clone(), retry_after: None, partial: false };
         assert_eq!(line(&last), "[ 3/12] web/create failed after 1.2s: the quota is reached");
-        let again = StepFact::Failed { failure, retry_after: Some(Duration::from_secs(2)) };
+        let again = StepFact::Failed { failure, retry_after: Some(Duration::from_secs(2)), partial: false };
         assert_eq!(line(&again), "        web/create will be tried again in 2.0s: the quota is reached");
     }
 }

@@ -13,6 +13,7 @@ mod report;
 mod rollback;
 mod runs;
 mod secrets;
+mod settle;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -24,10 +25,11 @@ pub use options::Builder;
 pub use report::{OutputValue, Report, Status, StepStatus, Undone};
 
 use refresh::Eyes;
+use settle::Verdict;
 
 use crate::clock::{Clock, Ids};
 use crate::config::Settings;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Observer;
 use crate::graph::Graph;
 use crate::host::{Host, UnitStatus};
@@ -39,7 +41,7 @@ pub use crate::planner::{PlanOptions, Refresh};
 use crate::record::Entry;
 use crate::registry::Registry;
 use crate::resource::{Desired, StateRow};
-use crate::store::{Holder, Range, Store, Verified};
+use crate::store::{Holder, Lease, Range, Store, Verified};
 
 /// The engine over one workspace's store.
 #[derive(Clone)]
@@ -67,12 +69,14 @@ impl Engine {
         planner::link(&self.registry, desired).map(|linked| linked.graph)
     }
 
-    /// Reads what exists and plans the difference.
+    /// Reads what exists and plans the difference; before, it finds out how that ended which an earlier run began and
+    /// did not end, and records it.
     ///
     /// # Errors
     /// `Invalid` with a diagnostic for everything that is wrong with the declarations; `Conflict` where a protected
     /// resource would go, or an earlier run left something open; and those of the providers.
     pub async fn plan(&self, desired: &Desired, options: &PlanOptions) -> Result<Plan> {
+        self.settle_open_steps().await?;
         self.plan_reading(desired, options, &self.store.rows().await?).await
     }
 
@@ -92,7 +96,6 @@ impl Engine {
         options: &PlanOptions,
         read: &BTreeMap<ResourceName, StateRow>,
     ) -> Result<Plan> {
-        self.refuse_open_steps(None).await?;
         let (rows, identity) = (self.store.rows().await?, self.store.identity());
         let mut eyes = Eyes::new(self, desired, &rows);
         let reads = options.refresh == Refresh::Read && options.command != Command::Forget;
@@ -144,7 +147,36 @@ impl Engine {
     /// # Errors
     /// `NotFound` when the last run has no such step open, `Conflict` when another run holds the workspace.
     pub async fn abandon(&self, step: &StepId, reason: &str) -> Result<()> {
-        self.abandon_step(step, reason).await
+        self.settle_by_hand(step, Verdict::GivenUp(reason)).await
+    }
+
+    /// Declares that a create which began and did not end made this object: a resume goes on with it.
+    ///
+    /// # Errors
+    /// Those of [`abandon`](Self::abandon); `Invalid` for a step that makes no object, `Conflict` for an object that
+    /// belongs to a resource already, `NotFound` for one that does not exist; those of the provider.
+    pub async fn adopt(&self, step: &StepId, object: &str) -> Result<()> {
+        self.settle_by_hand(step, Verdict::Made(object)).await
+    }
+
+    /// Declares that a step which began and did not end had no effect: a resume begins it anew.
+    ///
+    /// # Errors
+    /// Those of [`abandon`](Self::abandon).
+    pub async fn retry(&self, step: &StepId) -> Result<()> {
+        self.settle_by_hand(step, Verdict::Nothing).await
+    }
+
+    /// Takes the workspace from whoever holds it: that process can append nothing from now on. Gives the lease that it
+    /// had.
+    ///
+    /// # Errors
+    /// `NotFound` when nobody holds it.
+    pub async fn unlock(&self) -> Result<Lease> {
+        let held = self.store.holder().await?;
+        let lease = held.ok_or_else(|| Error::new(ErrorKind::NotFound, "nobody holds the workspace"))?;
+        self.store.release(&lease).await?;
+        Ok(lease)
     }
 
     /// The rows of the state.

@@ -15,6 +15,7 @@ use crate::store::Range;
 
 impl Engine {
     pub(super) async fn plan_back(&self, run: Option<&RunId>) -> Result<Plan> {
+        self.settle_open_steps().await?;
         let summary = self.undoable(run).await?;
         let past = self.past(&summary).await?;
         let (desired, touched) = way_back(&past)?;

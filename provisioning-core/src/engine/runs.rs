@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Control, Engine, Report};
-use crate::error::{Error, ErrorKind, Failure, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Transient};
-use crate::executor::{self, Job};
+use crate::executor::{self, Job, Mode};
 use crate::journal::{Progress, RunSummary, Status};
 use crate::name::{ResourceName, RunId, StepId};
 use crate::plan::Plan;
-use crate::record::{Fact, Outcome, Record, StepFact};
+use crate::record::{Fact, Outcome, Record};
 use crate::store::{Draft, Lease, Range};
 use crate::value::Value;
 
@@ -46,8 +46,9 @@ impl Engine {
             && run.plan == plan.hash()
         {
             // What was approved stays approved: the run goes on where it failed, was stopped or died.
-            return self.take_up_holding(Some(&run.id), control, lease).await;
+            return self.take_up_holding(Some(&run.id), (Mode::CarryOut, control), lease).await;
         }
+        self.take_in_late(lease).await?;
         self.refuse_open_steps(Some(lease)).await?;
         self.refuse_stale(plan).await?;
         let hash = self.store.save_plan(plan).await?;
@@ -63,7 +64,7 @@ impl Engine {
         drafts.push(fact(&id, at, Fact::RunStarted { plan: hash, command, undoes }));
         self.record(lease, drafts).await?;
         let taken = Taken { id, plan: Arc::new(plan.clone()), progress: Progress::default(), secrets: BTreeMap::new() };
-        self.execute(taken, lease, control).await
+        self.execute(taken, lease, (Mode::CarryOut, control)).await
     }
 
     /// A plan holds as long as nothing has moved that it touches or reads.
@@ -81,11 +82,12 @@ impl Engine {
 
     pub(super) async fn take_up(&self, run: Option<&RunId>, control: &Control) -> Result<Report> {
         let lease = self.acquire().await?;
-        let result = self.take_up_holding(run, control, &lease).await;
+        let result = self.take_up_holding(run, (Mode::CarryOut, control), &lease).await;
         self.give_up(&lease, result).await
     }
 
-    async fn take_up_holding(&self, run: Option<&RunId>, control: &Control, lease: &Lease) -> Result<Report> {
+    pub(super) async fn take_up_holding(&self, run: Option<&RunId>, how: (Mode, &Control), lease: &Lease) -> Result<Report> {
+        self.take_in_late(lease).await?;
         let summary = self.resumable(run).await?;
         let plan = Arc::new(self.store.plan(&summary.plan).await?);
         let progress = self.progress(&summary.id).await?;
@@ -93,27 +95,7 @@ impl Engine {
         let secrets = self.secrets(&plan, &progress, &rows).await;
         let resumed = Fact::RunResumed { by: self.holder.to_string() };
         self.record(lease, vec![fact(&summary.id, self.clock.now(), resumed)]).await?;
-        self.execute(Taken { id: summary.id, plan, progress, secrets }, lease, control).await
-    }
-
-    pub(super) async fn abandon_step(&self, step: &StepId, reason: &str) -> Result<()> {
-        let lease = self.acquire().await?;
-        let result = self.abandon_holding(step, reason, &lease).await;
-        self.give_up(&lease, result).await
-    }
-
-    async fn abandon_holding(&self, step: &StepId, reason: &str, lease: &Lease) -> Result<()> {
-        let not_open = || {
-            Error::new(ErrorKind::NotFound, format!("the last run has no step `{step}` that began and did not end"))
-                .with_hint("`provisioning status` lists them")
-        };
-        let run = self.unfinished().await?.ok_or_else(not_open)?;
-        if !self.progress(&run.id).await?.open_steps().any(|open| open == step) {
-            return Err(not_open());
-        }
-        let failure = Failure { kind: ErrorKind::InDoubt, message: format!("given up by hand: {reason}"), hint: None };
-        let failed = Fact::Step { id: step.clone(), fact: StepFact::Failed { failure, retry_after: None } };
-        self.record(lease, vec![fact(&run.id, self.clock.now(), failed)]).await
+        self.execute(Taken { id: summary.id, plan, progress, secrets }, lease, how).await
     }
 
     async fn resumable(&self, run: Option<&RunId>) -> Result<RunSummary> {
@@ -159,11 +141,12 @@ impl Engine {
         let shown =
             if open.len() > 3 { format!("{} and {} more", open[..3].join(", "), open.len() - 3) } else { open.join(", ") };
         let message = format!("the run `{}` began {shown} and did not record how that ended", run.id);
-        Err(Error::new(ErrorKind::Conflict, message).with_hint("`provisioning resume` finds out and goes on"))
+        Err(Error::new(ErrorKind::Conflict, message)
+            .with_hint("`provisioning resume` looks again; `provisioning status` tells how to settle it by hand"))
     }
 
     /// What another process is busy with is not left open.
-    async fn refuse_another_holder(&self, own: Option<&Lease>) -> Result<()> {
+    pub(super) async fn refuse_another_holder(&self, own: Option<&Lease>) -> Result<()> {
         let other = self.store.holder().await?.filter(|lease| own.is_none_or(|own| own.epoch != lease.epoch));
         other.and_then(|lease| lease.busy(self.clock.now())).map_or(Ok(()), Err)
     }
@@ -175,7 +158,7 @@ impl Engine {
 
     /// Gives the lease up, whatever came of the run. What the run came to is worth more than an error of that: a lease
     /// that is still there runs out.
-    async fn give_up<T>(&self, lease: &Lease, result: Result<T>) -> Result<T> {
+    pub(super) async fn give_up<T>(&self, lease: &Lease, result: Result<T>) -> Result<T> {
         let released = self.store.release(lease).await;
         result.map_err(|error| match released {
             Ok(()) => error,
@@ -183,24 +166,25 @@ impl Engine {
         })
     }
 
-    async fn acquire(&self) -> Result<Lease> {
+    pub(super) async fn acquire(&self) -> Result<Lease> {
         self.store.acquire(&self.holder, self.clock.now(), Duration::from_secs_f64(self.settings.lease_seconds)).await
     }
 
-    async fn record(&self, lease: &Lease, drafts: Vec<Draft>) -> Result<()> {
+    pub(super) async fn record(&self, lease: &Lease, drafts: Vec<Draft>) -> Result<()> {
         for entry in self.store.append(lease, drafts).await? {
             self.observer.observe(&Event::Recorded(entry));
         }
         Ok(())
     }
 
-    async fn execute(&self, taken: Taken, lease: &Lease, control: &Control) -> Result<Report> {
+    async fn execute(&self, taken: Taken, lease: &Lease, (mode, control): (Mode, &Control)) -> Result<Report> {
         let Taken { id, plan, progress, secrets } = taken;
         let begun = Instant::now();
         let done = succeeded(&progress);
         tracing::info!(run = %id, steps = plan.steps.len(), done, "running");
         self.observer.observe(&Event::Transient(Transient::Begun { run: id.clone(), steps: plan.steps.len(), done }));
         let job = Job {
+            mode,
             id: id.clone(),
             workspace: self.store.identity().workspace,
             plan: plan.clone(),
@@ -238,6 +222,6 @@ fn succeeded(progress: &Progress) -> usize {
     progress.steps.values().filter(|status| **status == Status::Succeeded).count()
 }
 
-fn fact(run: &RunId, at: crate::clock::Timestamp, fact: Fact) -> Draft {
+pub(super) fn fact(run: &RunId, at: crate::clock::Timestamp, fact: Fact) -> Draft {
     Draft { record: Record { run: run.clone(), at, fact }, rows: Vec::new() }
 }

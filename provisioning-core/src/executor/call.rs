@@ -2,21 +2,31 @@
 
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
 use super::tools::Target;
 use crate::error::{Error, ErrorKind, Failure, Result, Retry};
 use crate::plan::{Action, Step};
 use crate::provider::{AnyKind, Context, Found, Reply};
 use crate::record::Object;
 use crate::schedule::Call;
-use crate::schema::Existence;
+use crate::schema::{Existence, Tokens};
 use crate::task::Condition;
 use crate::value::Value;
+
+/// How often an object is looked for while it may take time to show.
+const LOOKS: u32 = 8;
 
 /// What a call came to.
 #[derive(Debug)]
 pub(super) enum Effect {
     Done(Option<Object>),
-    Wait { after: Duration, phase: String },
+    Wait {
+        after: Duration,
+        phase: String,
+    },
+    /// What was begun did not come to its end, and is not gone on with.
+    Unfinished(String),
     InDoubt(String),
 }
 
@@ -48,10 +58,12 @@ pub(super) async fn perform(
             let outputs = match service.check(&step.resource, host.as_ref(), inputs).await {
                 Err(error) => return undecided(call, error),
                 Ok(Condition::InSync(outputs)) => outputs,
+                Ok(_) if call == Call::Settle => return Ok(interrupted()),
                 Ok(Condition::Differs(_) | Condition::Absent) => service.apply(&context, host.as_ref(), inputs).await?,
             };
             Ok(Effect::Done(Some(Object { id: step.resource.to_string(), outputs })))
         }
+        (Action::RemoveService, Some(Target::Service(..))) if call == Call::Settle => Ok(interrupted()),
         (Action::RemoveService, Some(Target::Service(service, host))) => {
             service.remove(&context, host.as_ref(), inputs).await?;
             Ok(Effect::Done(None))
@@ -68,9 +80,14 @@ pub(super) async fn perform(
 
 /// After a crash the object is searched for by its token before it is made; one that is found is gone on with.
 async fn create(kind: &dyn AnyKind, call: Call, mut context: Context, inputs: &Value) -> Result<Effect> {
-    if call == Call::Recover && context.object.is_none() {
-        match kind.find(&context, inputs).await {
+    if looks(call) && context.object.is_none() {
+        let tokens = kind.schema().tokens;
+        if tokens == Tokens::None || tokens == Tokens::Native && call == Call::Settle {
+            return Ok(Effect::InDoubt(format!("a `{}` cannot be searched for by what made it", kind.schema().kind)));
+        }
+        match search(kind, &context, inputs).await {
             Err(error) => return undecided(call, error),
+            Ok(Found::None) if call == Call::Settle => return Ok(Effect::Unfinished("nothing had been made yet".to_owned())),
             Ok(Found::None) => {}
             Ok(Found::One(object)) => {
                 context.identified(&object.id).await?;
@@ -84,9 +101,27 @@ async fn create(kind: &dyn AnyKind, call: Call, mut context: Context, inputs: &V
     Ok(with_object(kind.create(&context, inputs).await?))
 }
 
+/// Searches until an object shows, or until one would have shown. Where the provider itself makes one object per token,
+/// calling again is the search.
+async fn search(kind: &dyn AnyKind, context: &Context, inputs: &Value) -> Result<Found<Object>> {
+    let schema = kind.schema();
+    if schema.tokens == Tokens::Native {
+        return Ok(Found::None);
+    }
+    let until = Instant::now() + schema.settle_time();
+    loop {
+        let found = kind.find(context, inputs).await?;
+        if found != Found::None || Instant::now() >= until {
+            return Ok(found);
+        }
+        sleep((schema.settle_time() / LOOKS).min(until - Instant::now())).await;
+    }
+}
+
 async fn update(step: &Step, kind: &dyn AnyKind, call: Call, context: Context, inputs: &Value) -> Result<Effect> {
     match present(kind, call, prior(step)?).await {
         Err(error) => undecided(call, error),
+        Ok(Some(_)) if call == Call::Settle => Ok(interrupted()),
         Ok(Some(prior)) => Ok(with_object(kind.update(&context, &prior, inputs).await?)),
         Ok(None) => Err(Error::new(ErrorKind::NotFound, "the object is gone").with_hint("plan again: it will be made anew")),
     }
@@ -96,6 +131,7 @@ async fn delete(step: &Step, kind: &dyn AnyKind, call: Call, context: Context) -
     match present(kind, call, prior(step)?).await {
         Err(error) => undecided(call, error),
         Ok(None) => Ok(Effect::Done(None)),
+        Ok(Some(_)) if call == Call::Settle => Ok(interrupted()),
         Ok(Some(prior)) => Ok(match kind.delete(&context, &prior).await? {
             Reply::Done(()) => Effect::Done(None),
             Reply::Wait { after, phase } => Effect::Wait { after, phase },
@@ -105,7 +141,7 @@ async fn delete(step: &Step, kind: &dyn AnyKind, call: Call, context: Context) -
 
 /// The object to change or delete: as planned, and read again after a crash.
 async fn present(kind: &dyn AnyKind, call: Call, prior: Object) -> Result<Option<Object>> {
-    if call != Call::Recover || kind.schema().existence == Existence::Stored {
+    if !looks(call) || kind.schema().existence == Existence::Stored {
         return Ok(Some(prior));
     }
     Ok(kind.read(std::slice::from_ref(&prior.id)).await?.into_iter().next().flatten())
@@ -116,9 +152,18 @@ async fn present(kind: &dyn AnyKind, call: Call, prior: Object) -> Result<Option
 fn undecided(call: Call, error: Error) -> Result<Effect> {
     match (call, error.retry()) {
         (Call::Begin | Call::Continue, _) => Err(error),
-        (Call::Recover, Retry::Never) => Ok(Effect::InDoubt(Failure::from(&error).message)),
-        (Call::Recover, Retry::Later(_) | Retry::Unsure) => Err(error.with_retry(Retry::Unsure)),
+        (Call::Recover | Call::Settle, Retry::Never) => Ok(Effect::InDoubt(Failure::from(&error).message)),
+        (Call::Recover | Call::Settle, Retry::Later(_) | Retry::Unsure) => Err(error.with_retry(Retry::Unsure)),
     }
+}
+
+/// Whether the effect of an earlier call may be there.
+fn looks(call: Call) -> bool {
+    matches!(call, Call::Recover | Call::Settle)
+}
+
+fn interrupted() -> Effect {
+    Effect::Unfinished("it was interrupted, and may have been done in part".to_owned())
 }
 
 fn has_effect(action: &Action) -> bool {

@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Failure, Result, Retry};
 use crate::event::{Event as Shown, Observer, Transient};
 use crate::journal::Status;
 use crate::name::{RunId, StepId, WorkspaceId};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Step};
 use crate::provider::{Context, Reporter, Token};
 use crate::record::Object;
 use crate::schedule::{Call, Event, Reply, StepIndex};
@@ -28,6 +28,14 @@ pub(super) struct Identified {
     pub step: StepIndex,
     pub object: String,
     pub durable: oneshot::Sender<()>,
+}
+
+/// What became known when nothing could be recorded any more.
+pub(super) struct Learned {
+    /// The step that made an object, and the object.
+    pub made: Option<(StepIndex, String)>,
+    /// The same for people.
+    pub what: String,
 }
 
 /// A call that came back, or a task that broke.
@@ -108,12 +116,13 @@ impl Calls {
             Some(Ok(target)) => Ok(target.clone()),
             _ => self.targets.remove(&index).unwrap_or(Ok(None)),
         };
+        let settle = settle_time(target.as_ref().ok().and_then(Option::as_ref), call);
         let context = self.context(index, ledger);
         let (plan, inputs) = (self.plan.clone(), ledger.inputs(index));
         tracing::debug!(step = %self.plan.steps[index].id, ?call, "calling");
         let task = self.tasks.spawn(async move {
             let step = &plan.steps[index];
-            let limit = Duration::try_from_secs_f64(step.timeout_seconds).unwrap_or(Duration::MAX);
+            let limit = Duration::try_from_secs_f64(step.timeout_seconds).unwrap_or(Duration::MAX).saturating_add(settle);
             match tokio::time::timeout(limit, perform(step, target, call, context, &inputs)).await {
                 Ok(result) => result,
                 Err(_) => Err(unsure(format!("no answer within {limit:?}"))),
@@ -173,6 +182,7 @@ impl Calls {
                 self.phases.insert(step, phase);
                 Reply::Wait(after)
             }
+            Ok(Effect::Unfinished(message)) => Reply::Unfinished(Failure { kind: ErrorKind::Cancelled, message, hint: None }),
             Ok(Effect::InDoubt(reason)) => Reply::InDoubt(reason),
             Err(error) => Reply::Failed(self.retry(step, call, &error, ledger), Failure::from(&error)),
         };
@@ -201,20 +211,23 @@ impl Calls {
         self.phases.get(&step).map_or("", String::as_str)
     }
 
-    /// Lets what runs come to its end, unrecorded: a resume finds out. Gives what became known, for people.
-    pub(super) async fn settle(&mut self) -> Vec<String> {
-        let mut learned = Vec::new();
-        while let Some(finished) = self.tasks.join_next_with_id().await {
-            let Ok((id, result)) = finished else { continue };
-            let step = self.step_of.remove(&id).map_or("a step", |(step, _)| self.plan.steps[step].id.as_str());
-            match result {
-                Ok(Effect::Done(Some(object))) => learned.push(format!("`{step}` left `{}`", object.id)),
-                Ok(Effect::Done(None)) => learned.push(format!("`{step}` was done")),
-                Ok(Effect::Wait { .. } | Effect::InDoubt(_)) => {}
-                Err(error) => learned.push(format!("`{step}`: {error}")),
-            }
-        }
-        learned
+    /// What the next call that ends came to, where nothing can be recorded any more; `None` when none runs.
+    pub(super) async fn learn(&mut self) -> Option<Option<Learned>> {
+        let Ok((id, result)) = self.tasks.join_next_with_id().await? else { return Some(None) };
+        let Some((step, _)) = self.step_of.remove(&id) else { return Some(None) };
+        let Step { id, action, .. } = &self.plan.steps[step];
+        Some(match result {
+            Ok(Effect::Done(Some(object))) if *action == Action::Create => Some(self.reported(step, object.id)),
+            Ok(Effect::Done(_)) => Some(Learned { made: None, what: format!("`{id}` was done") }),
+            Ok(Effect::Wait { .. } | Effect::Unfinished(_) | Effect::InDoubt(_)) => None,
+            Err(error) => Some(Learned { made: None, what: format!("`{id}`: {error}") }),
+        })
+    }
+
+    /// That a step made an object, where it cannot be recorded any more.
+    pub(super) fn reported(&self, step: StepIndex, object: String) -> Learned {
+        let what = format!("`{}` left `{object}`", self.plan.steps[step].id);
+        Learned { made: Some((step, object)), what }
     }
 
     /// Drops what runs; gives what had come back by then.
@@ -230,6 +243,14 @@ impl Calls {
     /// Forgets what an earlier attempt waited for.
     pub(super) fn forget_phase(&mut self, step: StepIndex) {
         self.phases.remove(&step);
+    }
+}
+
+/// How long a search may take that comes before the call.
+fn settle_time(target: Option<&Target>, call: Call) -> Duration {
+    match (target, call) {
+        (Some(target), Call::Recover | Call::Settle) => target.schema().settle_time(),
+        _ => Duration::ZERO,
     }
 }
 

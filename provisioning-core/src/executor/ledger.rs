@@ -7,8 +7,8 @@ use super::tools::World;
 use crate::clock::Timestamp;
 use crate::digest::DigestKey;
 use crate::error::Result;
-use crate::journal::{Progress, RowChange, effect};
-use crate::name::{ResourceName, RunId};
+use crate::journal::{Progress, RowChange, Status, effect};
+use crate::name::{ResourceName, RunId, StepId};
 use crate::plan::{Action, Plan};
 use crate::record::{Fact, Object, Record, StepFact};
 use crate::resource::StateRow;
@@ -81,6 +81,15 @@ impl Ledger {
         let fact = Fact::Step { id: step.id.clone(), fact };
         self.progress.apply(&fact)?;
         Ok(Draft { record: Record { run: self.run.clone(), at, fact }, rows })
+    }
+
+    /// The drafts of the checkpoints that are reached now that a step has succeeded.
+    pub(super) fn checkpoints(&mut self, at: Timestamp, index: usize) -> Result<Vec<Draft>> {
+        let plan = self.plan.clone();
+        let done = |step: &StepId| self.progress.steps.get(step) == Some(&Status::Succeeded);
+        let names = plan.checkpoints.iter().filter(|(_, steps)| steps.contains(&plan.steps[index].id) && steps.iter().all(done));
+        let names: Vec<_> = names.map(|(name, _)| name.clone()).collect();
+        names.into_iter().map(|name| self.run_fact(at, Fact::Checkpoint { name })).collect()
     }
 
     /// Makes the outputs of a finished step visible to those that refer to it, in the clear, and gives the form of the

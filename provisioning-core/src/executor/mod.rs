@@ -41,8 +41,18 @@ pub(crate) enum Stop {
     Now,
 }
 
+/// What a run is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Carry the plan out.
+    CarryOut,
+    /// Find out how what was begun has ended, and begin nothing.
+    Settle,
+}
+
 /// Everything that a run needs.
 pub(crate) struct Job {
+    pub mode: Mode,
     pub id: RunId,
     pub workspace: WorkspaceId,
     pub plan: Arc<Plan>,

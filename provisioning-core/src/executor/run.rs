@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::calls::{Calls, Finished, Identified};
+use super::calls::{Calls, Finished, Identified, Learned};
 use super::ledger::Ledger;
-use super::{Job, Stop};
+use super::{Job, Mode, Stop};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event as Shown, Observer, Transient};
@@ -17,7 +17,7 @@ use crate::journal::{Progress, Status};
 use crate::name::StepId;
 use crate::record::{Fact, Outcome, StepFact};
 use crate::schedule::{Action, Event, Policy, Schedule, StepIndex};
-use crate::store::{Draft, Lease, Store};
+use crate::store::{Draft, Late, Lease, Store};
 
 /// Something that the loop reacts to.
 enum Happening {
@@ -34,6 +34,7 @@ struct Turn {
 }
 
 pub(super) struct Run {
+    mode: Mode,
     ledger: Ledger,
     schedule: Schedule,
     calls: Calls,
@@ -62,6 +63,7 @@ impl Run {
             ledger.world.set(&name, outputs);
         }
         Self {
+            mode: job.mode,
             ledger,
             schedule,
             calls,
@@ -91,24 +93,35 @@ impl Run {
     /// The error of a journal that cannot be written, once what runs has come to its end; what happened and could not
     /// be recorded goes with it. Whoever asks to stop now does not wait for that.
     async fn broken(&mut self, mut error: Error) -> Error {
-        self.identified.close();
-        while self.identified.try_recv().is_ok() {}
         for (step, failure) in &self.ledger.progress.failures {
             error = error.with_context("failed", format!("`{step}`: {}", failure.message));
         }
-        let learned = tokio::select! {
-            learned = self.calls.settle() => learned,
-            Ok(_) = self.stop.wait_for(|stop| *stop == Stop::Now) => Vec::new(),
-            () = keep(self.store.as_ref(), self.lease.clone(), self.clock.as_ref(), self.lease_length) => Vec::new(),
+        let mut learned = Vec::new();
+        tokio::select! {
+            () = settle(&mut self.calls, &mut self.identified, &mut learned) => {}
+            Ok(_) = self.stop.wait_for(|stop| *stop == Stop::Now) => {}
+            () = keep(self.store.as_ref(), self.lease.clone(), self.clock.as_ref(), self.lease_length) => {}
         };
         self.calls.drop_all().await;
-        learned.into_iter().fold(error, |error, line| error.with_context("unrecorded", line))
+        let made = learned.iter().filter_map(|learned| learned.made.clone());
+        let late: Vec<_> =
+            made.map(|(step, object)| Late { run: self.ledger.run.clone(), step: self.id(step), object }).collect();
+        if !late.is_empty()
+            && let Err(second) = self.store.leave_late(late).await
+        {
+            error = error.with_context("late results", second.to_string());
+        }
+        learned.into_iter().fold(error, |error, learned| error.with_context("unrecorded", learned.what))
     }
 
     async fn turns(&mut self) -> Result<Outcome> {
         let mut renew_at = Instant::now() + self.lease_length / 3;
         // A run that was stopped before it began only looks whether anything is left.
-        let first = if *self.stop.borrow_and_update() == Stop::No { Event::Begin } else { Event::Cancel };
+        let first = match (*self.stop.borrow_and_update(), self.mode) {
+            (Stop::No, Mode::CarryOut) => Event::Begin,
+            (Stop::No, Mode::Settle) => Event::Settle,
+            _ => Event::Cancel,
+        };
         let mut happenings = vec![Happening::Event(first)];
         loop {
             self.turn(happenings).await?;
@@ -208,7 +221,12 @@ impl Run {
                 self.calls.forget_phase(step);
                 (step, StepFact::Started { attempt, inputs: self.calls.prepare(step, &mut self.ledger) })
             }
-            Action::AppendSucceeded(step) => (step, StepFact::Succeeded { object: self.calls.take_object(step) }),
+            Action::AppendSucceeded(step) => {
+                let fact = StepFact::Succeeded { object: self.calls.take_object(step) };
+                turn.drafts.push(self.ledger.step_fact(self.clock.now(), step, fact)?);
+                turn.drafts.extend(self.ledger.checkpoints(self.clock.now(), step)?);
+                return Ok(());
+            }
             Action::AppendWaiting(step) => {
                 let phase = self.calls.phase(step).to_owned();
                 let known = self.ledger.progress.steps.get(&self.id(step));
@@ -217,12 +235,13 @@ impl Run {
                 }
                 (step, StepFact::Waiting { phase })
             }
+            Action::AppendUnfinished(step, failure) => (step, StepFact::Failed { failure, retry_after: None, partial: true }),
             Action::AppendFailed(step, failure, retry_after) => {
                 if let Some(after) = retry_after {
                     let (run, step) = (self.ledger.run.clone(), self.id(step));
                     self.observer.observe(&Shown::Transient(Transient::Backoff { run, step, after }));
                 }
-                (step, StepFact::Failed { failure, retry_after })
+                (step, StepFact::Failed { failure, retry_after, partial: false })
             }
             Action::AppendSkipped(step, because) => (step, StepFact::Skipped { because: self.id(because) }),
             Action::AppendInDoubt(step, reason) => (step, StepFact::InDoubt { reason }),
@@ -256,6 +275,20 @@ impl Run {
 
     fn id(&self, step: StepIndex) -> StepId {
         self.ledger.plan.steps[step].id.clone()
+    }
+}
+
+/// Lets what runs come to its end, unrecorded. A call that reports its object is told no, and ends.
+async fn settle(calls: &mut Calls, identified: &mut mpsc::UnboundedReceiver<Identified>, learned: &mut Vec<Learned>) {
+    loop {
+        tokio::select! {
+            biased;
+            Some(Identified { step, object, .. }) = identified.recv() => learned.push(calls.reported(step, object)),
+            ended = calls.learn() => match ended {
+                Some(ended) => learned.extend(ended),
+                None => return,
+            }
+        }
     }
 }
 

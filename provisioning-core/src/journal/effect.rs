@@ -26,6 +26,8 @@ pub enum RowChange {
 /// record.
 pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, fact: &StepFact) -> Vec<RowChange> {
     match (fact, &step.action) {
+        // What a service does on its host cannot be searched for: it is known from the moment it may begin.
+        (StepFact::Started { inputs, .. }, Action::ApplyService) if row.is_none() => vec![put(begun(run, step, inputs))],
         (StepFact::Identified { object }, Action::Create) => {
             let outputs = Value::map([("id", Value::from(object.as_str()))]);
             vec![put(StateRow { tainted: true, ..made(run, step, row, inputs, Object { id: object.clone(), outputs }) })]
@@ -43,6 +45,9 @@ pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, 
         (StepFact::Succeeded { object: None }, Action::Delete | Action::RemoveService | Action::Refresh) => {
             without(run, step, row)
         }
+        (StepFact::Surfaced { object }, _) => surfaced(run, step, row, object),
+        (StepFact::Failed { failure, partial: true, .. }, _) => marked(run, row, &failure.message),
+        (StepFact::Waived { reason }, _) => marked(run, row, reason),
         (StepFact::Succeeded { .. }, Action::Forget) => vec![RowChange::Remove(step.resource.clone())],
         _ => Vec::new(),
     }
@@ -61,6 +66,32 @@ fn depends_on(step: &Step, row: &StateRow, deposed: &[Object]) -> Vec<ResourceNa
         names.extend(row.depends_on.iter().filter(|on| !step.depends_on.contains(on)).cloned());
     }
     names
+}
+
+/// The row of a service that may have begun to change its host.
+fn begun(run: &RunId, step: &Step, inputs: &Value) -> StateRow {
+    let nothing = Object { id: String::new(), outputs: Value::Null };
+    StateRow { object: None, ..made(run, step, None, inputs, nothing) }
+}
+
+/// The row with a mark that its object may not be as it says.
+fn marked(run: &RunId, row: Option<&StateRow>, reason: &str) -> Vec<RowChange> {
+    row.map_or_else(Vec::new, |row| {
+        vec![put(StateRow { inconsistent: Some(reason.to_owned()), run: run.clone(), ..row.clone() })]
+    })
+}
+
+/// The row with one more object to delete, where nobody knew of it.
+fn surfaced(run: &RunId, step: &Step, row: Option<&StateRow>, id: &str) -> Vec<RowChange> {
+    let object = Object { id: id.to_owned(), outputs: Value::map([("id", Value::from(id))]) };
+    let known = |row: &StateRow| row.object.iter().chain(&row.deposed).any(|known| known.id == id);
+    let mut with = match row {
+        Some(row) if known(row) => return Vec::new(),
+        Some(row) => StateRow { run: run.clone(), ..row.clone() },
+        None => StateRow { object: None, ..made(run, step, None, &Value::Null, object.clone()) },
+    };
+    with.deposed.push(object);
+    vec![put(with)]
 }
 
 fn put(row: StateRow) -> RowChange {
@@ -85,6 +116,7 @@ fn made(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, object
         depends_on: row.map_or_else(|| step.depends_on.clone(), |row| depends_on(step, row, &deposed)),
         deposed,
         tainted: false,
+        inconsistent: None,
         lifecycle: step.lifecycle.clone(),
         run: run.clone(),
         version: 0,

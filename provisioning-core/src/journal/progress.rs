@@ -20,6 +20,8 @@ pub struct Progress {
     pub answers: BTreeMap<StepId, Value>,
     /// Why steps failed, in the order in which they did.
     pub failures: Vec<(StepId, Failure)>,
+    /// The checkpoints that were reached, in order.
+    pub checkpoints: Vec<String>,
     /// What is known of each step in doubt.
     pub doubts: BTreeMap<StepId, String>,
     /// How the run ended, where it did.
@@ -45,6 +47,7 @@ impl Progress {
         match fact {
             Fact::RunStarted { .. } | Fact::RunResumed { .. } => self.outcome = None,
             Fact::RunFinished { outcome } => self.outcome = Some(*outcome),
+            Fact::Checkpoint { name } => self.checkpoints.push(name.clone()),
             Fact::Step { id, fact } => {
                 let status = self.status(id).next(fact).map_err(|error| error.with_context("step", id.as_str()))?;
                 self.note(id, fact);
@@ -78,7 +81,8 @@ impl Progress {
                 }
             }
             StepFact::InDoubt { reason } => drop(self.doubts.insert(id.clone(), reason.clone())),
-            StepFact::Failed { failure, retry_after: None } => self.failures.push((id.clone(), failure.clone())),
+            StepFact::Failed { failure, retry_after: None, .. } => self.failures.push((id.clone(), failure.clone())),
+            StepFact::Waived { .. } => self.failures.retain(|(step, _)| step != id),
             _ => {}
         }
     }

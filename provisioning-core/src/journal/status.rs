@@ -44,6 +44,8 @@ pub enum Status {
     },
     /// It was not begun, because a step it needs failed.
     Skipped,
+    /// Somebody decided to go on without it.
+    Waived,
     /// Whether the effect happened cannot be told.
     InDoubt {
         /// The attempt.
@@ -70,6 +72,8 @@ impl Status {
             (Self::Failed { attempt: last, object: Some(object) }, StepFact::Started { attempt, .. }) if *attempt == last + 1 => {
                 Self::Identified { attempt: *attempt, object: object.clone() }
             }
+            (Self::Failed { .. } | Self::InDoubt { .. } | Self::Waived, StepFact::Waived { .. }) => Self::Waived,
+            (_, StepFact::Surfaced { .. }) if *self != Self::Pending => self.clone(),
             _ => match (self.open(), fact) {
                 (Some((attempt, _)), StepFact::Identified { object }) => Self::Identified { attempt, object: object.clone() },
                 (Some((attempt, object)), StepFact::Waiting { phase }) => {
@@ -91,7 +95,7 @@ impl Status {
             Self::Started { attempt } => Some((*attempt, None)),
             Self::Identified { attempt, object } => Some((*attempt, Some(object))),
             Self::Waiting { attempt, object, .. } | Self::InDoubt { attempt, object } => Some((*attempt, object.as_deref())),
-            Self::Pending | Self::Succeeded | Self::Failed { .. } | Self::Skipped => None,
+            Self::Pending | Self::Succeeded | Self::Failed { .. } | Self::Skipped | Self::Waived => None,
         }
     }
 
@@ -105,6 +109,7 @@ impl Status {
             Self::Succeeded => "succeeded",
             Self::Failed { .. } => "failed",
             Self::Skipped => "skipped",
+            Self::Waived => "waived",
             Self::InDoubt { .. } => "in doubt",
         }
     }
@@ -119,5 +124,7 @@ fn name(fact: &StepFact) -> &'static str {
         StepFact::Failed { .. } => "failed",
         StepFact::Skipped { .. } => "skipped",
         StepFact::InDoubt { .. } => "in doubt",
+        StepFact::Waived { .. } => "waived",
+        StepFact::Surfaced { .. } => "surfaced",
     }
 }

@@ -55,7 +55,7 @@ impl RunSummary {
             Fact::RunFinished { outcome } => summary.outcome = Some(*outcome),
             Fact::Step { fact: StepFact::Succeeded { .. }, .. } => summary.succeeded += 1,
             Fact::Step { fact: StepFact::Failed { .. }, .. } => summary.failed += 1,
-            Fact::Step { .. } => {}
+            Fact::Checkpoint { .. } | Fact::Step { .. } => {}
         }
         Some(summary)
     }

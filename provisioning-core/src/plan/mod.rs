@@ -52,6 +52,9 @@ pub struct Plan {
     /// The outputs whose definition is not the one that was last applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed_outputs: Vec<String>,
+    /// The steps after which each checkpoint is reached.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub checkpoints: BTreeMap<String, Vec<StepId>>,
     /// The version of every state row that the plan touches or reads; 0 for a row that is not there.
     pub basis: BTreeMap<ResourceName, u64>,
 }

@@ -10,7 +10,7 @@ use crate::graph::{Dependency, Graph};
 use crate::name::{ResourceName, StepId};
 use crate::plan::{Action, ChangeKind, FORMAT, Plan, ResourceChange, Step};
 use crate::record::Object;
-use crate::resource::{Declared, Lifecycle, Role, StateRow};
+use crate::resource::{Checkpoint, Declared, Lifecycle, Role, StateRow};
 use crate::schema::{Undo, UndoTable};
 use crate::value::Value;
 
@@ -41,10 +41,21 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, graph: &Graph
         lookups: input.seen.answers.clone(),
         outputs: input.desired.outputs.clone(),
         changed_outputs: Vec::new(),
+        checkpoints: checkpoints(scope, &steps),
         basis: basis(scope, &steps),
         changes,
         steps,
     }
+}
+
+/// The steps that lead to each checkpoint; one to which nothing leads is not reached again.
+fn checkpoints(scope: &Scope<'_>, steps: &[Step]) -> BTreeMap<String, Vec<StepId>> {
+    let steps_of = |checkpoint: &Checkpoint| {
+        let named = |name: &ResourceName| checkpoint.after.iter().any(|after| name.as_str() == after || name.base() == after);
+        steps.iter().filter(|step| named(&step.resource)).map(|step| step.id.clone()).collect::<Vec<_>>()
+    };
+    let checkpoints = scope.input.desired.checkpoints.iter();
+    checkpoints.map(|(name, checkpoint)| (name.clone(), steps_of(checkpoint))).filter(|(_, steps)| !steps.is_empty()).collect()
 }
 
 /// The version of every row that a step touches or reads.

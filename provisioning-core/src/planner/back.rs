@@ -53,7 +53,8 @@ pub fn way_back(past: &Past) -> Result<(Desired, BTreeSet<ResourceName>)> {
     }
     let declared = past.before.values().map(|row| Ok((row.name.clone(), declared(past, row)?)));
     let resources = declared.collect::<Result<BTreeMap<_, _>>>()?;
-    Ok((Desired { providers: past.providers.clone(), resources, outputs: past.outputs.clone() }, touched))
+    let desired = Desired { providers: past.providers.clone(), resources, outputs: past.outputs.clone(), ..Desired::default() };
+    Ok((desired, touched))
 }
 
 fn changed_since(past: &Past, name: &ResourceName) -> Error {

@@ -7,7 +7,7 @@ use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 use crate::graph::{Dependency, Graph};
 use crate::name::{ProviderName, RESERVED, ResourceName, suggestion};
 use crate::registry::Registry;
-use crate::resource::{Declared, Desired, Role};
+use crate::resource::{Checkpoint, Declared, Desired, Role};
 use crate::schema::Keep;
 use crate::value::{Reference, Segment, Value};
 
@@ -54,6 +54,9 @@ fn graph(registry: &Registry, desired: &Desired) -> (Graph<ResourceName>, Vec<Di
             graph.depend(&declared.name, &on, dependency);
         }
         linker.check_ignored(declared);
+    }
+    for (name, checkpoint) in &desired.checkpoints {
+        linker.checkpoint(name, checkpoint);
     }
     for (name, output) in &desired.outputs {
         linker.references(&output.value, &format!("outputs.{name}"), output.origin.as_ref());
@@ -159,6 +162,15 @@ impl<'a> Linker<'a> {
             found.extend(matching.into_iter().cloned());
         }
         found
+    }
+
+    fn checkpoint(&mut self, name: &str, checkpoint: &Checkpoint) {
+        for after in &checkpoint.after {
+            if self.matching(after).is_empty() {
+                let place = format!("checkpoints.{name}");
+                self.unknown(after, &place, checkpoint.origin.as_ref(), format!("there is no resource `{after}`"));
+            }
+        }
     }
 
     fn matching(&self, name: &str) -> Vec<&'a ResourceName> {

@@ -79,7 +79,7 @@ pub(super) fn present<'a>(input: &Input<'a>) -> Cow<'a, Desired> {
             open.extend(desired.providers.get(provider).map(|provider| roots(&provider.settings)).into_iter().flatten());
         }
     }
-    Cow::Owned(Desired { providers: desired.providers.clone(), resources, outputs: BTreeMap::new() })
+    Cow::Owned(Desired { providers: desired.providers.clone(), resources, ..Desired::default() })
 }
 
 /// The names that a value refers to; what does not parse is reported by an apply.

@@ -16,6 +16,8 @@ pub struct Desired {
     pub providers: BTreeMap<ProviderName, ProviderSettings>,
     /// Resources, lookups and services on their hosts, by name.
     pub resources: BTreeMap<ResourceName, Declared>,
+    /// Where a rollback of a run can stop.
+    pub checkpoints: BTreeMap<String, Checkpoint>,
     /// What the workspace gives back.
     pub outputs: BTreeMap<String, Output>,
 }
@@ -114,6 +116,15 @@ pub struct RetryPolicy {
     pub initial_seconds: f64,
     /// The longest wait.
     pub max_seconds: f64,
+}
+
+/// A place in a run where a rollback can stop: when everything has been done that the run does to some resources.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// The names of the resources, as in `depends_on`.
+    pub after: Vec<String>,
+    /// Where it is declared.
+    pub origin: Option<Origin>,
 }
 
 /// Something the workspace gives back.

@@ -8,7 +8,7 @@ mod diff;
 mod outputs;
 mod row;
 
-pub use declared::{Declared, Desired, Lifecycle, Output, ProviderSettings, RetryPolicy, Role};
+pub use declared::{Checkpoint, Declared, Desired, Lifecycle, Output, ProviderSettings, RetryPolicy, Role};
 pub use diff::{Cause, FieldChange, diff};
 pub(crate) use outputs::Outputs;
 pub use row::StateRow;

@@ -20,7 +20,7 @@ pub struct StateRow {
     pub written: Value,
     /// Its fields as they were resolved, in the form that may be kept.
     pub inputs: Value,
-    /// The present object; `None` while only deposed ones are left.
+    /// The present object; `None` while only deposed ones are left, and for a service that was begun and never done.
     pub object: Option<Object>,
     /// Objects that were replaced and are not deleted yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -28,6 +28,9 @@ pub struct StateRow {
     /// Whether the present object was identified but never finished: the next plan replaces it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tainted: bool,
+    /// Why the object may not be what the row says: a change that was begun and given up. The next plan repairs it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inconsistent: Option<String>,
     /// What it was made to depend on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub depends_on: Vec<ResourceName>,
@@ -42,6 +45,16 @@ pub struct StateRow {
 }
 
 impl StateRow {
+    /// Whether it is a service that may have begun to change its host, and is not known to have come to its end.
+    pub fn is_begun_service(&self) -> bool {
+        matches!(self.role, Role::Service { .. }) && self.object.is_none() && self.deposed.is_empty()
+    }
+
+    /// Every object that the row knows of.
+    pub fn objects(&self) -> impl Iterator<Item = &Object> {
+        self.object.iter().chain(&self.deposed)
+    }
+
     /// What references to the resource see: its inputs, and over them what the provider reports.
     pub fn outputs(&self) -> Value {
         match &self.object {

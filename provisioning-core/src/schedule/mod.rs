@@ -31,6 +31,8 @@ pub type StepIndex = usize;
 pub enum Event {
     /// The run begins or is taken up again.
     Begin,
+    /// What was begun in an earlier life is to be settled, and nothing else is to be begun.
+    Settle,
     /// Everything that was to be appended is durable.
     Appended,
     /// A call came back.
@@ -50,6 +52,8 @@ pub enum Reply {
     Wait(Duration),
     /// It failed.
     Failed(Retry, Failure),
+    /// What was to be settled did not come to its end; a part of its effect may stand.
+    Unfinished(Failure),
     /// Nothing can tell whether it had its effect; asking again will not help.
     InDoubt(String),
 }
@@ -65,6 +69,8 @@ pub enum Action {
     AppendWaiting(StepIndex),
     /// Record that the attempt failed, and when the next begins.
     AppendFailed(StepIndex, Failure, Option<Duration>),
+    /// Record that the attempt ended halfway.
+    AppendUnfinished(StepIndex, Failure),
     /// Record that the step is not begun because another failed.
     AppendSkipped(StepIndex, StepIndex),
     /// Record that nobody knows.
@@ -86,6 +92,8 @@ pub enum Call {
     Continue,
     /// After a crash or an unsure reply: look before calling.
     Recover,
+    /// After a crash: look, and leave it at that where nothing is under way.
+    Settle,
 }
 
 /// What a schedule is made with, besides the plan.
@@ -113,6 +121,8 @@ pub struct Schedule {
     waiting: usize,
     /// Timers that are set for another attempt.
     backing_off: usize,
+    /// How a step is called whose effect may stand.
+    look: Call,
     cancelled: bool,
     failed: bool,
     finished: bool,
@@ -139,6 +149,7 @@ impl Schedule {
             running: 0,
             waiting: 0,
             backing_off: 0,
+            look: Call::Recover,
             cancelled: false,
             failed: false,
             finished: false,
@@ -150,6 +161,11 @@ impl Schedule {
         let mut actions = Vec::new();
         match event {
             Event::Begin => self.begin(),
+            Event::Settle => {
+                self.cancelled = true;
+                self.look = Call::Settle;
+                self.begin_open();
+            }
             Event::Appended => {
                 actions.extend(self.pending.drain(..).map(|(step, call)| Action::Call(step, call)));
             }
@@ -166,11 +182,18 @@ impl Schedule {
     }
 
     fn begin(&mut self) {
+        self.begin_open();
         for index in 0..self.nodes.len() {
-            match self.nodes[index].phase {
-                Phase::Open => self.ready(index, Call::Recover),
-                Phase::Idle if self.nodes[index].missing == 0 => self.ready(index, Call::Begin),
-                _ => {}
+            if self.nodes[index].phase == Phase::Idle && self.nodes[index].missing == 0 {
+                self.ready(index, Call::Begin);
+            }
+        }
+    }
+
+    fn begin_open(&mut self) {
+        for index in 0..self.nodes.len() {
+            if self.nodes[index].phase == Phase::Open {
+                self.ready(index, self.look);
             }
         }
     }
@@ -197,6 +220,11 @@ impl Schedule {
                 actions.push(Action::SetTimer(step, now + after.min(LONGEST_WAIT)));
             }
             Reply::Failed(retry, failure) => self.failed(now, step, (retry, failure), actions),
+            Reply::Unfinished(failure) => {
+                self.nodes[step].phase = Phase::Failed;
+                self.failed = true;
+                actions.push(Action::AppendUnfinished(step, failure));
+            }
             Reply::InDoubt(reason) => self.in_doubt(step, reason, actions),
         }
     }
@@ -216,7 +244,7 @@ impl Schedule {
             }
             Retry::Unsure if node.tries_left > 1 => {
                 node.tries_left -= 1;
-                node.phase = Phase::BackingOff(Call::Recover);
+                node.phase = Phase::BackingOff(self.look);
                 self.waiting += 1;
                 actions.push(Action::SetTimer(step, now + wait));
             }

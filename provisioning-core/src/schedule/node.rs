@@ -70,7 +70,7 @@ pub(super) fn nodes(plan: &Plan, status: &impl Fn(usize) -> Status) -> Vec<Node>
         .enumerate()
         .map(|(index, step)| {
             let (phase, attempt) = match status(index) {
-                Status::Succeeded => (Phase::Succeeded, 0),
+                Status::Succeeded | Status::Waived => (Phase::Succeeded, 0),
                 Status::Failed { attempt, .. } => (Phase::Idle, attempt),
                 Status::Pending | Status::Skipped => (Phase::Idle, 0),
                 open => (Phase::Open, open.open().map_or(1, |(attempt, _)| attempt)),

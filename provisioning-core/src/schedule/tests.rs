@@ -55,6 +55,7 @@ fn plan(steps: &[&str]) -> Plan {
         lookups: BTreeMap::new(),
         outputs: BTreeMap::new(),
         changed_outputs: Vec::new(),
+        checkpoints: BTreeMap::new(),
         basis: BTreeMap::new(),
     }
 }
@@ -91,6 +92,7 @@ fn show(action: &Action, name: &impl Fn(&StepIndex) -> String) -> String {
         Action::AppendWaiting(step) => format!("wait {}", name(step)),
         Action::AppendFailed(step, _, None) => format!("fail {}", name(step)),
         Action::AppendFailed(step, _, Some(_)) => format!("back off {}", name(step)),
+        Action::AppendUnfinished(step, _) => format!("unfinished {}", name(step)),
         Action::AppendSkipped(step, because) => format!("skip {} for {}", name(step), name(because)),
         Action::AppendInDoubt(step, _) => format!("doubt {}", name(step)),
         Action::Call(step, Call::Begin) => format!("call {}", name(step)),

@@ -8,6 +8,7 @@ mod field;
 mod persist;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,12 @@ pub struct Schema {
     /// What stands behind the state of one.
     #[serde(default)]
     pub existence: Existence,
+    /// How an object is found again that a call made whose answer was lost.
+    #[serde(default)]
+    pub tokens: Tokens,
+    /// How long a new object may take to show in a search by token.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub settle_seconds: u32,
     /// The fields, by name.
     #[serde(default)]
     pub fields: BTreeMap<String, Field>,
@@ -47,6 +54,19 @@ pub enum Existence {
     Existing,
     /// Nothing: the state is the object, and there is nothing to read.
     Stored,
+}
+
+/// How an object is found again that a call made whose answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Tokens {
+    /// The provider itself makes one object per token, however often it is asked: the call is repeated.
+    Native,
+    /// An object bears its token and can be searched for by it.
+    #[default]
+    Lookup,
+    /// Nothing tells: a person has to look.
+    None,
 }
 
 /// What undoing each effect of a kind costs.
@@ -92,9 +112,16 @@ impl Schema {
             kind,
             summary: summary.into(),
             existence: Existence::default(),
+            tokens: Tokens::default(),
+            settle_seconds: 0,
             fields: BTreeMap::new(),
             undo: UndoTable::default(),
         }
+    }
+
+    /// How long a new object may take to show in a search by token.
+    pub fn settle_time(&self) -> Duration {
+        Duration::from_secs(self.settle_seconds.into())
     }
 
     /// Reads a schema from its TOML file.
@@ -104,4 +131,9 @@ impl Schema {
     pub fn parse(toml: &str) -> Result<Self> {
         toml::from_str(toml).map_err(|error| Error::bug(format!("a schema does not parse: {error}")))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(seconds: &u32) -> bool {
+    *seconds == 0
 }

@@ -2,7 +2,7 @@
 //!
 //! It keeps the same texts as a store on disk does, so that what cannot be written is refused here too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::chain::{self, Head, Link, RunRow};
 use super::slot::Slot;
 use super::text::{self, RowText};
 use super::verify::{Source, verify};
-use super::{Draft, Holder, Identity, Lease, Leases, Log, Range, State, Verified};
+use super::{Draft, Holder, Identity, Late, LateResults, Lease, Leases, Log, Range, State, Verified};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::error::Result;
@@ -36,6 +36,7 @@ struct Kept {
     plans: BTreeMap<Digest, Vec<u8>>,
     rows: BTreeMap<ResourceName, RowText>,
     runs: BTreeMap<RunId, RunRow>,
+    late: BTreeSet<Late>,
     slot: Slot,
 }
 
@@ -48,6 +49,7 @@ impl MemoryStore {
             plans: BTreeMap::new(),
             rows: BTreeMap::new(),
             runs: BTreeMap::new(),
+            late: BTreeSet::new(),
             slot: Slot::default(),
         };
         Self { identity, kept: Mutex::new(kept) }
@@ -131,6 +133,25 @@ impl Leases for MemoryStore {
 
     async fn holder(&self) -> Result<Option<Lease>> {
         Ok(self.kept().slot.present.clone())
+    }
+}
+
+#[async_trait]
+impl LateResults for MemoryStore {
+    async fn leave_late(&self, late: Vec<Late>) -> Result<()> {
+        self.kept().late.extend(late);
+        Ok(())
+    }
+
+    async fn late(&self) -> Result<Vec<Late>> {
+        Ok(self.kept().late.iter().cloned().collect())
+    }
+
+    async fn drop_late(&self, lease: &Lease, late: Vec<Late>) -> Result<()> {
+        let mut kept = self.kept();
+        kept.slot.check(lease)?;
+        kept.late.retain(|kept| !late.contains(kept));
+        Ok(())
     }
 }
 

@@ -29,7 +29,7 @@ use crate::clock::{Ids, Timestamp};
 use crate::digest::{Digest, DigestKey};
 use crate::error::Result;
 use crate::journal::{RowChange, RunSummary};
-use crate::name::{ResourceName, RunId, WorkspaceId};
+use crate::name::{ResourceName, RunId, StepId, WorkspaceId};
 use crate::plan::Plan;
 use crate::record::{Entry, Record};
 use crate::resource::StateRow;
@@ -153,7 +153,35 @@ pub trait Leases: Send + Sync {
     async fn holder(&self) -> Result<Option<Lease>>;
 }
 
-/// The journal, the state and the lease of one workspace.
-pub trait Store: Log + State + Leases {}
+/// What a process learned of a run after another one had taken it over: evidence for whoever holds the lease.
+///
+/// It is no part of the journal or of the state, and proves nothing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Late {
+    /// The run.
+    pub run: RunId,
+    /// The step.
+    pub step: StepId,
+    /// The external identity of an object that the step made.
+    pub object: String,
+}
 
-impl<T: Log + State + Leases> Store for T {}
+/// What was learned too late.
+#[async_trait]
+pub trait LateResults: Send + Sync {
+    /// Keeps it; takes no lease. What is there already stays.
+    async fn leave_late(&self, late: Vec<Late>) -> Result<()>;
+
+    /// Everything that is kept, in order.
+    async fn late(&self) -> Result<Vec<Late>>;
+
+    /// Drops what has been taken into the journal; what is not there is a success.
+    ///
+    /// - `Conflict` when the lease is not the present one: nothing was dropped.
+    async fn drop_late(&self, lease: &Lease, late: Vec<Late>) -> Result<()>;
+}
+
+/// The journal, the state and the lease of one workspace.
+pub trait Store: Log + State + Leases + LateResults {}
+
+impl<T: Log + State + Leases + LateResults> Store for T {}

@@ -20,7 +20,7 @@ use crate::name::ResourceName;
 use crate::plan::Plan;
 use crate::record::Entry;
 use crate::resource::StateRow;
-use crate::store::{Draft, Holder, Identity, Lease, Leases, Log, Range, State, Store, Verified};
+use crate::store::{Draft, Holder, Identity, Late, LateResults, Lease, Leases, Log, Range, State, Store, Verified};
 
 /// Where a store dies, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,5 +162,20 @@ impl Leases for CrashingStore {
 
     async fn holder(&self) -> Result<Option<Lease>> {
         self.alive().await?.holder().await
+    }
+}
+
+#[async_trait]
+impl LateResults for CrashingStore {
+    async fn leave_late(&self, late: Vec<Late>) -> Result<()> {
+        self.alive().await?.leave_late(late).await
+    }
+
+    async fn late(&self) -> Result<Vec<Late>> {
+        self.alive().await?.late().await
+    }
+
+    async fn drop_late(&self, lease: &Lease, late: Vec<Late>) -> Result<()> {
+        self.alive().await?.drop_late(lease, late).await
     }
 }

@@ -29,6 +29,7 @@ pub(crate) fn sample(changes: Vec<ResourceChange>) -> Plan {
         lookups: BTreeMap::new(),
         outputs: BTreeMap::new(),
         changed_outputs: vec![],
+        checkpoints: BTreeMap::new(),
         basis: BTreeMap::new(),
     }
 }

@@ -27,6 +27,7 @@ fn web() -> StateRow {
         object: Some(Object { id: "srv-1".into(), outputs }),
         deposed: vec![],
         tainted: true,
+        inconsistent: None,
         depends_on: vec![ResourceName::parse("net").expect("a name")],
         lifecycle: Lifecycle::default(),
         run: run_id(),

@@ -3,6 +3,7 @@
 //! The shape is the same for every format. Every problem is collected, so that one look at the answer is enough.
 //! Names that are only referred to (`depends_on`, references in strings) are linked by the planner.
 
+mod checkpoint;
 mod options;
 mod output;
 mod provider;
@@ -23,7 +24,7 @@ use crate::resource::{Declared, Desired, Role};
 use crate::value::{Node, NodeValue, Value};
 
 /// The sections of a document.
-const SECTIONS: [&str; 5] = ["providers", "resources", "lookups", "services", "outputs"];
+const SECTIONS: [&str; 6] = ["providers", "resources", "lookups", "services", "checkpoints", "outputs"];
 
 /// Reads a file that a document names by its path below the workspace.
 pub type ReadFile<'a> = dyn Fn(&str) -> Result<Arc<str>> + 'a;
@@ -86,6 +87,7 @@ impl Reader<'_> {
         self.section(document, "resources", Self::resource);
         self.section(document, "lookups", Self::lookup);
         self.section(document, "services", Self::service);
+        self.section(document, "checkpoints", Self::checkpoint);
         self.section(document, "outputs", Self::output);
         self.hosts();
     }

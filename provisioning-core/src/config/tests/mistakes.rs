@@ -158,7 +158,7 @@ fn wrong_json_is_told_its_line() {
         ("{ \"a\": 1e999 }", "main.json:1:8: the number `1e999` is out of range"),
         (
             "{\n\"é\": 1, \"ü\": 2 }",
-            "main.json:2:6: `é`: is not a section | known here: `lookups`, `outputs`, `providers`, `resources`, `services`",
+            "main.json:2:6: `é`: is not a section | known here: `checkpoints`, `lookups`, `outputs`, `providers`, `resources`, `services`",
         ),
     ];
     for (text, expected) in cases {

@@ -78,7 +78,8 @@ impl<'a> Walk<'a> {
         }
         let Some(row) = row.filter(|row| row.object.is_some()) else {
             decision.fields = all_fields(declared, &decision.wanted);
-            return Ok(decision.made(ChangeKind::Create, None));
+            let begun = row.is_some_and(StateRow::is_begun_service);
+            return Ok(decision.made(ChangeKind::Create, begun.then(|| "it was begun and never finished".into())));
         };
         if let Role::Service { host } = &declared.role
             && let Some(ChangeKind::Create | ChangeKind::Replace | ChangeKind::ReplaceBefore) = self.changed.get(host)
@@ -140,6 +141,9 @@ impl<'a> Walk<'a> {
         if !decision.fields.is_empty() {
             return decision.made(ChangeKind::Update, None);
         }
+        if let Some(reason) = inconsistent(row) {
+            return decision.made(ChangeKind::Update, Some(reason));
+        }
         match self.scope.input.seen.conditions.get(&decision.name) {
             None => {
                 self.ask_condition(&decision, host, inputs);
@@ -191,11 +195,19 @@ fn decide_object<'a>(decision: Decision<'a>, row: &StateRow, object: &Object, re
         let reason = drifted().then(|| "changed outside".into());
         return decision.made(ChangeKind::Update, reason);
     }
+    if let Some(reason) = inconsistent(row) {
+        return decision.made(ChangeKind::Update, Some(reason));
+    }
     let stored = decision.schema.existence == Existence::Stored;
     if !stored && row.object.as_ref() != Some(object) {
         return decision.made(ChangeKind::Refresh, Some("its outputs changed outside".into()));
     }
     decision.unchanged()
+}
+
+/// Why an object is repaired of which nothing can be seen to be wrong.
+fn inconsistent(row: &StateRow) -> Option<String> {
+    row.inconsistent.as_ref().map(|reason| format!("it may not be what it should: {reason}"))
 }
 
 /// Puts what is there in the place of what is declared, for the fields whose changes are not acted on.

@@ -76,9 +76,12 @@ fn updated<'a>(made: &'a Made<'_>) -> Vec<&'a str> {
     let service = decision.declared.is_some_and(|declared| matches!(declared.role, Role::Service { .. }));
     // A service that differs for a reason of its own is applied again: nobody knows what that gives.
     let again = service && decision.fields.is_empty();
+    let repaired = decision.fields.is_empty();
     let schema = decision.schema.fields.iter();
-    let follow = schema
-        .filter(|(_, field)| field.presence == Presence::Computed && again || field.follows.iter().any(|name| changes(name)));
+    let follow = schema.filter(|(_, field)| {
+        let moves = field.follows.iter().any(|name| changes(name)) || repaired && !field.follows.is_empty();
+        field.presence == Presence::Computed && again || moves
+    });
     let taken_away = decision.fields.iter().filter(|change| change.after == Value::Null).map(|change| change.field.as_str());
     follow.map(|(name, _)| name.as_str()).chain(taken_away).collect()
 }

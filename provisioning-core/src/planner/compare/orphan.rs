@@ -22,6 +22,7 @@ impl<'a> Walk<'a> {
         self.leave_over(&row.name, row)?;
         let object = self.object(row);
         let (change, reason) = match self.scope.input.options.command {
+            Command::Apply | Command::Destroy if row.is_begun_service() => self.removal(row, false)?,
             _ if row.object.is_none() => (None, None),
             Command::Refresh if object.is_none() => (Some(ChangeKind::Refresh), Some("gone")),
             Command::Refresh if object == row.object => (None, None),

@@ -25,7 +25,7 @@ use super::chain::{self, Link};
 use super::slot::Slot;
 use super::text;
 use super::verify::{Source, verify};
-use super::{Draft, Holder, Identity, Lease, Leases, Log, Range, State, Verified};
+use super::{Draft, Holder, Identity, Late, LateResults, Lease, Leases, Log, Range, State, Verified};
 use crate::clock::{Ids, Timestamp};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -167,6 +167,26 @@ impl Leases for SqliteStore {
 
     async fn holder(&self) -> Result<Option<Lease>> {
         self.read(|tables| Ok(tables.slot()?.present)).await
+    }
+}
+
+#[async_trait]
+impl LateResults for SqliteStore {
+    async fn leave_late(&self, late: Vec<Late>) -> Result<()> {
+        self.writer.run(move |tables: &Tables<'_>| late.iter().try_for_each(|late| tables.put_late(late))).await
+    }
+
+    async fn late(&self) -> Result<Vec<Late>> {
+        self.read(|tables| tables.late()).await
+    }
+
+    async fn drop_late(&self, lease: &Lease, late: Vec<Late>) -> Result<()> {
+        let lease = lease.clone();
+        let remove = move |tables: &Tables<'_>| {
+            tables.slot()?.check(&lease)?;
+            late.iter().try_for_each(|late| tables.remove_late(late))
+        };
+        self.writer.run(remove).await
     }
 }
 

@@ -12,14 +12,14 @@ use super::failure::explain;
 use crate::digest::{Digest, DigestKey};
 use crate::error::Result;
 use crate::journal::RunSummary;
-use crate::name::{ResourceName, RunId, WorkspaceId};
+use crate::name::{ResourceName, RunId, StepId, WorkspaceId};
 use crate::plan::Plan;
 use crate::resource::StateRow;
 use crate::store::chain::{Batch, Head, Link, RunRow};
 use crate::store::slot::Slot;
 use crate::store::text::{self, RowText, corrupt};
 use crate::store::verify::Source;
-use crate::store::{Identity, Range};
+use crate::store::{Identity, Late, Range};
 
 /// The tables behind a connection, inside whatever transaction it is in.
 pub(super) struct Tables<'c>(pub(super) &'c Connection);
@@ -62,6 +62,29 @@ impl Tables<'_> {
             self.put_row(name, row.as_ref())?;
         }
         Ok(())
+    }
+
+    /// Keeps what was learned too late, unless it is there.
+    pub(super) fn put_late(&self, late: &Late) -> Result<()> {
+        let values = params![late.run.as_str(), late.step.as_str(), late.object];
+        self.write("INSERT INTO late (run, step, object) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", values)
+    }
+
+    /// Drops what was learned too late.
+    pub(super) fn remove_late(&self, late: &Late) -> Result<()> {
+        let values = params![late.run.as_str(), late.step.as_str(), late.object];
+        self.write("DELETE FROM late WHERE run = ?1 AND step = ?2 AND object = ?3", values)
+    }
+
+    /// What was learned too late.
+    pub(super) fn late(&self) -> Result<Vec<Late>> {
+        let read = |row: &Row<'_>| Ok((bytes(row, 0)?, bytes(row, 1)?, bytes(row, 2)?));
+        let found = self.all("SELECT run, step, object FROM late ORDER BY run, step, object", params![], read)?;
+        let parse = |(run, step, object): (String, String, String)| {
+            Ok(Late { run: RunId::parse(&run)?, step: StepId::parse(&step)?, object })
+        };
+        let late = found.into_iter().map(parse).collect::<Result<_>>();
+        late.map_err(|error| corrupt(format!("a late result cannot be read: {error}")))
     }
 
     /// A run, where it has begun.

@@ -82,6 +82,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         lookups: BTreeMap::new(),
         outputs: BTreeMap::new(),
         changed_outputs: Vec::new(),
+        checkpoints: BTreeMap::new(),
         basis: BTreeMap::from([(name("web"), 0)]),
     }
 }
@@ -173,7 +174,7 @@ pub(crate) fn first_run() -> Vec<Draft> {
     script.step("web/create", StepFact::Waiting { phase: "booting".into() });
     script.step("web/create", StepFact::Succeeded { object: Some(Object { id: "web-1".into(), outputs: Value::Null }) });
     script.step("disk/create", started(1));
-    script.step("disk/create", StepFact::Failed { failure, retry_after: Some(Duration::from_millis(250)) });
+    script.step("disk/create", StepFact::Failed { failure, retry_after: Some(Duration::from_millis(250)), partial: false });
     script.step("disk/create", started(2));
     script.step("disk/create", StepFact::Succeeded { object: Some(Object { id: "disk-1".into(), outputs: Value::Null }) });
     script.done("key/create", Some("key-1"));

@@ -1,0 +1,140 @@
+//! Settling what a run left open: by looking, by what was learned too late, and by hand.
+
+use super::runs::fact;
+use super::{Control, Engine};
+use crate::error::{Error, ErrorKind, Failure, Result};
+use crate::executor::{Mode, Target, Tools, World};
+use crate::journal::{Progress, RunSummary, Status};
+use crate::name::StepId;
+use crate::plan::{Action, Step};
+use crate::record::{Fact, StepFact};
+use crate::store::{Draft, Late, Lease};
+
+/// What somebody who looked says of a step that began and did not end.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Verdict<'a> {
+    /// It made this object.
+    Made(&'a str),
+    /// It had no effect, and may be tried again.
+    Nothing,
+    /// Whatever it did is dealt with.
+    GivenUp(&'a str),
+}
+
+impl Engine {
+    /// Looks how the steps ended that the last run began and did not end; begins nothing.
+    pub(super) async fn settle_open_steps(&self) -> Result<()> {
+        let Some(run) = self.unfinished().await? else { return Ok(()) };
+        if self.progress(&run.id).await?.open_steps().next().is_none() {
+            return Ok(());
+        }
+        self.refuse_another_holder(None).await?;
+        let lease = self.acquire().await?;
+        let settled = self.take_up_holding(Some(&run.id), (Mode::Settle, &Control::new()), &lease).await;
+        self.give_up(&lease, settled).await?;
+        self.refuse_open_steps(None).await
+    }
+
+    /// Takes into the journal what former holders of the lease left behind.
+    pub(super) async fn take_in_late(&self, lease: &Lease) -> Result<()> {
+        let late = self.store.late().await?;
+        if late.is_empty() {
+            return Ok(());
+        }
+        let runs = self.store.runs().await?;
+        let mut drafts = Vec::new();
+        for result in &late {
+            // What belongs to no run of this journal cannot be taken in, and is nobody's here.
+            if runs.iter().any(|run| run.id == result.run) {
+                let progress = self.progress(&result.run).await?;
+                drafts.extend(self.evidence(&progress, result).await?);
+            }
+        }
+        if !drafts.is_empty() {
+            self.record(lease, drafts).await?;
+        }
+        self.store.drop_late(lease, late).await
+    }
+
+    /// The record of an object that came to light: the step's own where it is open and has none, one to delete otherwise.
+    async fn evidence(&self, progress: &Progress, late: &Late) -> Result<Option<Draft>> {
+        let status = progress.status(&late.step);
+        let object = late.object.clone();
+        let found = match status.open() {
+            _ if status == Status::Pending => return Ok(None),
+            Some((_, None)) => StepFact::Identified { object },
+            Some((_, Some(known))) if known == object => return Ok(None),
+            _ => StepFact::Surfaced { object },
+        };
+        let run = self.store.runs().await?.into_iter().find(|run| run.id == late.run);
+        let Some(run) = run else { return Ok(None) };
+        self.draft(&run, &late.step, found).await.map(Some)
+    }
+
+    /// Records what somebody found out about an open step.
+    pub(super) async fn settle_by_hand(&self, step: &StepId, verdict: Verdict<'_>) -> Result<()> {
+        let lease = self.acquire().await?;
+        let result = self.settle_holding(step, verdict, &lease).await;
+        self.give_up(&lease, result).await
+    }
+
+    async fn settle_holding(&self, step: &StepId, verdict: Verdict<'_>, lease: &Lease) -> Result<()> {
+        let not_open = || {
+            Error::new(ErrorKind::NotFound, format!("the last run has no step `{step}` that began and did not end"))
+                .with_hint("`provisioning status` lists them")
+        };
+        let run = self.unfinished().await?.ok_or_else(not_open)?;
+        let progress = self.progress(&run.id).await?;
+        if !progress.open_steps().any(|open| open == step) {
+            return Err(not_open());
+        }
+        let failed = |message: String, partial| {
+            let failure = Failure { kind: ErrorKind::InDoubt, message, hint: None };
+            StepFact::Failed { failure, retry_after: None, partial }
+        };
+        let settled = match verdict {
+            Verdict::Made(object) => {
+                self.check_adoption(&run, step, object).await?;
+                StepFact::Identified { object: object.to_owned() }
+            }
+            Verdict::Nothing => failed("it had no effect, as somebody found who looked".to_owned(), false),
+            Verdict::GivenUp(reason) => failed(format!("given up by hand: {reason}"), true),
+        };
+        let draft = self.draft(&run, step, settled).await?;
+        self.record(lease, vec![draft]).await
+    }
+
+    /// An object is adopted only by a create, when it is there and nobody has it.
+    async fn check_adoption(&self, run: &RunSummary, id: &StepId, object: &str) -> Result<()> {
+        let plan = self.store.plan(&run.plan).await?;
+        let step = plan.steps.iter().find(|step| step.id == *id).filter(|step| step.action == Action::Create);
+        let Some(step) = step else {
+            return Err(Error::invalid(format!("`{id}` makes no object")).with_hint("`retry` or `abandon` settle it"));
+        };
+        let rows = self.store.rows().await?;
+        if let Some(owner) = rows.values().find(|row| row.kind == step.kind && row.objects().any(|known| known.id == object)) {
+            return Err(Error::new(ErrorKind::Conflict, format!("`{object}` belongs to `{}` already", owner.name)));
+        }
+        let mut tools = Tools::new(self.registry.clone(), plan.providers.clone());
+        let Target::Kind(kind) = tools.target(&World::of(&rows), &step.role, &step.kind)? else {
+            return Err(Error::bug(format!("`{id}` creates what is no resource")));
+        };
+        let found = super::refresh::within(self.settings.timeout_seconds, kind.read(&[object.to_owned()])).await?;
+        if found.into_iter().flatten().next().is_none() {
+            let message = format!("there is no `{}` with the identity `{object}`", step.kind);
+            return Err(Error::new(ErrorKind::NotFound, message).with_hint("give the identity as the provider shows it"));
+        }
+        Ok(())
+    }
+
+    /// The draft of a record about one step, with what it does to the state.
+    pub(super) async fn draft(&self, run: &RunSummary, id: &StepId, settled: StepFact) -> Result<Draft> {
+        let (plan, progress) = (self.store.plan(&run.plan).await?, self.progress(&run.id).await?);
+        let unknown = || Error::new(ErrorKind::NotFound, format!("the run `{}` has no step `{id}`", run.id));
+        let step: &Step = plan.steps.iter().find(|step| step.id == *id).ok_or_else(unknown)?;
+        let inputs = progress.inputs.get(id).cloned().unwrap_or_default();
+        let rows = crate::journal::effect(&run.id, step, self.store.rows().await?.get(step.row()), &inputs, &settled);
+        let record = fact(&run.id, self.clock.now(), Fact::Step { id: id.clone(), fact: settled });
+        Ok(Draft { rows, ..record })
+    }
+}
