@@ -137,6 +137,27 @@ pub(crate) enum Verb {
     },
     /// Take back what a run did: the world and the state become what they were before it
     Rollback(RollbackArguments),
+    /// Say which object a step in doubt has made; `resume` goes on with it
+    Adopt {
+        /// The step, as `status` names it
+        #[arg(value_parser = StepId::parse)]
+        step: StepId,
+        /// The identity of the object, as its provider shows it
+        #[arg(value_name = "ID")]
+        object: String,
+    },
+    /// Say that a step in doubt had no effect; `resume` begins it anew
+    Retry {
+        /// The step, as `status` names it
+        #[arg(value_parser = StepId::parse)]
+        step: StepId,
+    },
+    /// Take the workspace from whoever holds it: that process can record nothing from then on
+    Unlock {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
     /// Give up on a step of which nobody can tell whether it had its effect
     Abandon {
         /// The step, as `status` names it
@@ -214,6 +235,18 @@ pub(crate) struct RollbackArguments {
     /// Show what it would do, and do nothing
     #[arg(long)]
     pub(crate) preview: bool,
+    /// Take back only what came after CHECKPOINT, one that the run reached
+    #[arg(long, value_name = "CHECKPOINT")]
+    pub(crate) to: Option<String>,
+    /// Go on with the rollback that stopped halfway
+    #[arg(long = "continue", conflicts_with_all = ["run", "preview", "to", "yes"])]
+    pub(crate) goes_on: bool,
+    /// Go on with it, and leave out STEP, which failed; its resource stays marked until it is repaired
+    #[arg(long, value_name = "STEP", value_parser = StepId::parse, requires = "reason", conflicts_with_all = ["run", "preview", "to", "yes"])]
+    pub(crate) skip: Option<StepId>,
+    /// Why, for the journal
+    #[arg(long, value_name = "TEXT", requires = "skip")]
+    pub(crate) reason: Option<String>,
     /// Do not ask
     #[arg(long, short, conflicts_with = "preview")]
     pub(crate) yes: bool,

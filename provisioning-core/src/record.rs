@@ -146,6 +146,18 @@ pub struct Object {
     pub outputs: Value,
 }
 
+impl Object {
+    /// An object of which nothing but its identity is known.
+    pub fn bare(id: &str) -> Self {
+        Self { id: id.to_owned(), outputs: Value::map([("id", Value::from(id))]) }
+    }
+
+    /// Whether nothing but its identity is known.
+    pub fn is_bare(&self) -> bool {
+        self.outputs.as_map().is_some_and(|outputs| outputs.keys().all(|field| field.as_ref() == "id"))
+    }
+}
+
 /// A record with its place in the journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Entry {

@@ -8,5 +8,6 @@ mod hosts;
 mod keeping;
 mod queued;
 mod rolling_back;
+mod settling;
 mod stopping;
 mod sweeps;

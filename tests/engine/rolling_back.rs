@@ -6,8 +6,9 @@ use provisioning_core::clock::Timestamp;
 use provisioning_core::config::{OnFailure, Settings};
 use provisioning_core::engine::{Control, Engine, PlanOptions, Undone};
 use provisioning_core::error::{ErrorKind, Retry};
+use provisioning_core::name::StepId;
 use provisioning_core::plan::Command;
-use provisioning_core::record::Outcome;
+use provisioning_core::record::{Fact, Outcome};
 use provisioning_core::store::Store;
 use provisioning_core::testing::{CrashPoint, CrashingStore, Death, Fault, ManualClock, Moment};
 use serde_json::json;
@@ -205,4 +206,123 @@ async fn what_referred_to_a_lookup_and_what_was_renamed_comes_back() {
     assert_eq!(lab.cloud.contents(), world);
     // That it hangs on a lookup is known again from the next declaration on: the state alone takes that in.
     assert_eq!(steps(&lab.plan(&first).await), ["web/refresh"]);
+}
+
+/// A rollback of two resources whose first undo is refused: it is stuck, and the second was not begun.
+async fn stuck(lab: &Lab) -> StepId {
+    lab.apply(&json!({ "resources": { "net": {}, "web": { "from": "${net.id}" } } })).await;
+    let plan = lab.engine.plan_rollback(None).await.expect("a plan");
+    assert_eq!(steps(&plan), ["web/delete", "net/delete"]);
+    lab.cloud.inject("delete web", Fault::Refuse(Retry::Never));
+    let report = lab.engine.apply(&plan, &Control::new()).await.expect("a report");
+    assert_eq!((report.outcome, report.not_begun), (Outcome::Failed, 1));
+    report.failures[0].0.clone()
+}
+
+#[tokio::test]
+async fn a_rollback_that_is_stuck_goes_on_when_it_is_continued() {
+    let lab = Lab::memory();
+    stuck(&lab).await;
+    let report = lab.engine.continue_rollback(&Control::new()).await.expect("a report");
+    assert_eq!((report.outcome, report.waived), (Outcome::Completed, 0));
+    assert_eq!(lab.cloud.contents(), [""; 0]);
+    let error = lab.engine.continue_rollback(&Control::new()).await.expect_err("it is over");
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_step_that_is_left_out_marks_its_resource_until_it_is_repaired() {
+    for lab in Lab::both() {
+        let step = stuck(&lab).await;
+        let other = StepId::parse("net/delete").expect("a step");
+        let error = lab.engine.skip_undo(&other, "no").await.expect_err("it did not fail");
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.to_string().ends_with("did not fail: it is skipped"), "{error}");
+        lab.engine.skip_undo(&step, "the cloud keeps it").await.expect("left out");
+        let report = lab.engine.continue_rollback(&Control::new()).await.expect("a report");
+        assert_eq!((report.outcome, report.succeeded, report.waived), (Outcome::Completed, 1, 1));
+        assert_eq!(lab.cloud.contents(), ["web"], "what came after the step was undone");
+        let rows = lab.engine.state().await.expect("rows");
+        assert_eq!(rows["web"].inconsistent.as_deref(), Some("the cloud keeps it"));
+        assert_eq!(lab.engine.verify().await.expect("read").problem, None);
+
+        let wanted = json!({ "resources": { "web": { "from": "t-1" } } });
+        let plan = lab.plan(&wanted).await;
+        assert_eq!(plan.changes[0].reason.as_deref(), Some("it may not be what it should: the cloud keeps it"));
+        lab.apply(&wanted).await;
+        assert_eq!(lab.engine.state().await.expect("rows")["web"].inconsistent, None);
+        assert!(lab.plan(&wanted).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_is_left_out_is_marked_as_well() {
+    let lab = Lab::memory();
+    let wanted = json!({ "resources": { "net": {}, "web": { "from": "${net.id}" } } });
+    lab.apply(&wanted).await;
+    lab.command(&wanted, &PlanOptions::new(Command::Destroy)).await;
+    let plan = lab.engine.plan_rollback(None).await.expect("a plan");
+    lab.cloud.inject("create web", Fault::Refuse(Retry::Never));
+    let report = lab.engine.apply(&plan, &Control::new()).await.expect("a report");
+    lab.engine.skip_undo(&report.failures[0].0, "no room").await.expect("left out");
+    let report = lab.engine.continue_rollback(&Control::new()).await.expect("a report");
+    assert_eq!((report.outcome, report.waived), (Outcome::Completed, 1));
+    let row = lab.engine.state().await.expect("rows")["web"].clone();
+    assert_eq!((row.object, row.inconsistent.as_deref()), (None, Some("no room")));
+    assert_eq!(lab.engine.verify().await.expect("read").problem, None);
+    assert_eq!(steps(&lab.plan(&json!({ "resources": { "net": {} } })).await), ["web/forget"], "nothing is left of it");
+    assert_eq!(lab.apply(&wanted).await, ["create web"]);
+    assert!(lab.plan(&wanted).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_rollback_stops_at_a_checkpoint() {
+    for lab in Lab::both() {
+        lab.apply(&json!({ "resources": { "net": { "size": 1 } } })).await;
+        let wanted = json!({
+            "resources": {
+                "net": { "size": 2 }, "db": { "from": "${net.size}" }, "web": { "from": "${db.id}" }, "dns": { "from": "${web.id}" },
+            },
+            "checkpoints": { "data": ["net", "db"], "all": ["dns"], "idle": ["net"] },
+            "outputs": { "db": "${db.id}" },
+        });
+        lab.apply(&wanted).await;
+        let reached: Vec<_> = lab
+            .entries()
+            .await
+            .into_iter()
+            .filter_map(|entry| match entry.record.fact {
+                Fact::Checkpoint { name } => Some(name),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(reached, ["idle", "data", "all"]);
+        let error = lab.engine.plan_rollback_to(None, "date").await.expect_err("unknown");
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.hint(), Some("it reached `all`, `data`, `idle`"));
+
+        let plan = lab.engine.plan_rollback_to(None, "data").await.expect("a plan");
+        assert_eq!(steps(&plan), ["dns/delete", "web/delete"]);
+        let report = lab.engine.apply(&plan, &Control::new()).await.expect("a report");
+        assert_eq!(report.outcome, Outcome::Completed);
+        assert_eq!(lab.cloud.contents(), ["db", "net size 2"]);
+        assert_eq!(lab.output("db").await, "t-2".into());
+        assert_eq!(lab.engine.verify().await.expect("read").problem, None);
+        // From there on it goes forward again.
+        assert_eq!(lab.apply(&wanted).await, ["create web", "create dns"]);
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_not_reached_while_one_of_its_steps_has_failed() {
+    let lab = Lab::memory();
+    let wanted = json!({ "resources": { "a": {}, "b": {} }, "checkpoints": { "both": ["a", "b"] } });
+    lab.cloud.inject("create b", Fault::Refuse(Retry::Never));
+    let report = lab.run(&wanted).await;
+    let run = report.run.expect("a run");
+    let error = lab.engine.plan_rollback_to(Some(&run), "both").await.expect_err("not reached");
+    assert_eq!(error.hint(), Some("it reached none; they are declared in the section `checkpoints`"));
+    assert_eq!(lab.resume().await.outcome, Outcome::Completed);
+    let error = lab.engine.plan_rollback_to(Some(&run), "both").await.expect_err("nothing came after it");
+    assert_eq!(error.kind(), ErrorKind::Conflict);
 }

@@ -8,13 +8,13 @@ mod logs;
 mod plan;
 mod rollback;
 mod run;
+mod settle;
 mod shell;
 mod state;
 
 use clap::CommandFactory;
 use provisioning_core::error::Error;
 use provisioning_core::event::Observer;
-use provisioning_core::name::StepId;
 use provisioning_core::plan::Command;
 use provisioning_providers::local::Keeper;
 
@@ -43,7 +43,10 @@ pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper)
         }
         Verb::Resume { run, pace } => run::resume(console, start, run, pace).await,
         Verb::Rollback(arguments) => rollback::run(console, start, arguments).await,
-        Verb::Abandon { step, reason } => abandon(console, start, &step, &reason).await,
+        Verb::Adopt { step, object } => settle::adopt(console, start, &step, &object).await,
+        Verb::Retry { step } => settle::retry(console, start, &step).await,
+        Verb::Abandon { step, reason } => settle::abandon(console, start, &step, &reason).await,
+        Verb::Unlock { yes } => settle::unlock(console, start, yes).await,
         Verb::Show { name } => state::show(console, start, name.as_deref()).await,
         Verb::Output { name, reveal } => state::output(console, start, name.as_deref(), reveal).await,
         Verb::Exec { name, command } => exec::run(console, start, &name, command).await,
@@ -77,13 +80,6 @@ fn validate(console: Console, start: &Start) -> Result<u8, Problem> {
         let parts: Vec<_> = numbers.iter().zip(nouns).map(|(number, noun)| count(*number, noun)).collect();
         format!("Valid: {}.", parts.join(", "))
     })?;
-    Ok(DONE)
-}
-
-async fn abandon(console: Console, start: &Start, step: &StepId, reason: &str) -> Result<u8, Problem> {
-    look(start)?.engine.abandon(step, reason).await?;
-    let next = "It counts as failed now: `provisioning resume` tries it again, `provisioning plan` starts anew.";
-    console.show(&serde_json::json!({ "abandoned": step }), || format!("Gave up on {step}. {next}"))?;
     Ok(DONE)
 }
 

@@ -1,7 +1,10 @@
 //! `rollback`: takes back what a run did.
 
-use super::run::carry_out;
-use crate::args::RollbackArguments;
+use provisioning_core::engine::Control;
+
+use super::look;
+use super::run::{carry_out, finish, watched};
+use crate::args::{Pace, RollbackArguments};
 use crate::console::{Console, confirm, print};
 use crate::exit::{DONE, Problem};
 use crate::render;
@@ -9,13 +12,22 @@ use crate::render::progress::Progress;
 use crate::workspace::{self, Start};
 
 pub(super) async fn run(console: Console, start: &Start, arguments: RollbackArguments) -> Result<u8, Problem> {
-    let RollbackArguments { run, preview, yes, pace } = arguments;
+    let RollbackArguments { run, preview, to, goes_on, skip, reason, yes, pace } = arguments;
+    if let Some(step) = &skip {
+        look(start)?.engine.skip_undo(step, &reason.unwrap_or_default()).await?;
+    }
+    if goes_on || skip.is_some() {
+        return go_on(console, start, &pace).await;
+    }
     if !yes && !preview {
         console.can_ask("rollback")?;
     }
     let progress = Progress::new(console);
     let session = workspace::stored(start, &pace, progress.observer())?;
-    let plan = session.engine.plan_rollback(run.as_ref()).await;
+    let plan = match &to {
+        Some(checkpoint) => session.engine.plan_rollback_to(run.as_ref(), checkpoint).await,
+        None => session.engine.plan_rollback(run.as_ref()).await,
+    };
     progress.clear();
     let plan = plan?;
     let given = session.engine.outputs().await?;
@@ -30,4 +42,12 @@ pub(super) async fn run(console: Console, start: &Start, arguments: RollbackArgu
         confirm("Take all of this back?")?;
     }
     carry_out(console, &session, &progress, &plan).await
+}
+
+async fn go_on(console: Console, start: &Start, pace: &Pace) -> Result<u8, Problem> {
+    let progress = Progress::new(console);
+    let session = workspace::stored(start, pace, progress.observer())?;
+    let control = Control::new();
+    let report = watched(&progress, &control, session.engine.continue_rollback(&control)).await?;
+    finish(console, &session, &report, None).await
 }

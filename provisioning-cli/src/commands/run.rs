@@ -105,7 +105,7 @@ pub(super) async fn carry_out(console: Console, session: &Session, progress: &Pr
 }
 
 /// Drives a run to its end while signals can stop it: the first gently, the second at once.
-async fn watched(progress: &Progress, control: &Control, run: impl Future<Output = Result<Report>>) -> Result<Report> {
+pub(super) async fn watched(progress: &Progress, control: &Control, run: impl Future<Output = Result<Report>>) -> Result<Report> {
     let listen = |kind| signal(kind).map_err(|error| of_io("listen to", "signals", error));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let mut run = std::pin::pin!(run);
@@ -124,7 +124,7 @@ async fn watched(progress: &Progress, control: &Control, run: impl Future<Output
     report
 }
 
-async fn finish(console: Console, session: &Session, report: &Report, plan: Option<&Plan>) -> Result<u8, Problem> {
+pub(super) async fn finish(console: Console, session: &Session, report: &Report, plan: Option<&Plan>) -> Result<u8, Problem> {
     let failures = render::report::failures(report, plan);
     if !failures.is_empty() {
         console.say(&format!("\n{failures}"));

@@ -37,10 +37,17 @@ pub(crate) fn failures(report: &Report, plan: Option<&Plan>) -> String {
             continue;
         }
         writeln!(text, "{}", headline(&format!("{} is in doubt: {reason}", paint(BOLD, step)))).expect(INFALLIBLE);
-        let settle = format!("nobody can tell whether it had its effect: look, then `resume`, or `abandon {step} --reason TEXT`");
-        text.push_str(&advice("  ", &settle));
+        text.push_str(&advice("  ", &in_doubt(step)));
     }
     text
+}
+
+/// What settles a step in doubt.
+pub(super) fn in_doubt(step: &StepId) -> String {
+    let made = if step.verb() == "create" { format!("`adopt {step} ID` if it made an object, ") } else { String::new() };
+    format!(
+        "look whether it had its effect, then {made}`retry {step}` if it had none, `abandon {step} --reason TEXT` if it is dealt with; `resume` looks again"
+    )
 }
 
 fn write_failure(text: &mut String, step: &StepId, failure: &Failure, plan: Option<&Plan>) {
@@ -102,7 +109,11 @@ fn rolled_back(undone: &Undone) -> String {
             format!("{} Everything it did was taken back.{}\n", paint(GREEN, "Rolled back:"), by(back))
         }
         Undone::Run(back) => {
-            let next = "`provisioning resume` goes on taking it back";
+            let failed = back.failures.iter().map(|(step, _)| step).chain(back.in_doubt.iter().map(|(step, _)| step)).next();
+            let step = failed.map_or("STEP", StepId::as_str);
+            let next = format!(
+                "remove the cause, then `provisioning rollback --continue`; or go on without it: `provisioning rollback --skip {step} --reason TEXT`"
+            );
             format!(
                 "{}{}\n{}{} {next}.\n",
                 failures(back, None),
@@ -123,6 +134,10 @@ fn by(report: &Report) -> String {
 }
 
 fn achieved(report: &Report, plan: Option<&Plan>) -> String {
+    if report.waived > 0 {
+        let (done, steps) = (report.succeeded, count(report.steps, "step"));
+        return format!("{done} of {steps}, {} left out", report.waived);
+    }
     let Some(plan) = plan else { return format!("all of {}", count(report.steps, "step")) };
     let past = |verb: &str| match verb {
         "read" => "read".to_owned(),
@@ -211,6 +226,7 @@ mod tests {
             outcome,
             steps: 12,
             succeeded: 5,
+            waived: 0,
             not_begun: 6,
             failures: vec![],
             in_doubt: vec![],

@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use provisioning_core::engine::{Status, StepStatus};
-use provisioning_core::journal::RunSummary;
+use provisioning_core::journal::{self, RunSummary};
 use provisioning_core::name::ResourceName;
 use provisioning_core::record::Outcome;
 use provisioning_core::resource::{Role, StateRow};
 use provisioning_core::value::Value;
 
+use super::report::in_doubt;
 use super::value::{inline, parts};
 use super::{BOLD, CYAN, count, paint, table, took};
 
@@ -41,7 +42,9 @@ fn place(role: &Role) -> String {
 fn condition(row: &StateRow) -> String {
     let tainted = row.tainted.then(|| "tainted".to_owned());
     let deposed = (!row.deposed.is_empty()).then(|| format!("{} deposed", row.deposed.len()));
-    let known: Vec<_> = tainted.into_iter().chain(deposed).collect();
+    let inconsistent = row.inconsistent.is_some().then(|| "inconsistent".to_owned());
+    let begun = row.is_begun_service().then(|| "not finished".to_owned());
+    let known: Vec<_> = tainted.into_iter().chain(deposed).chain(begun).chain(inconsistent).collect();
     if known.is_empty() { "ok".to_owned() } else { known.join(", ") }
 }
 
@@ -58,6 +61,9 @@ pub(crate) fn row(row: &StateRow) -> String {
     let mut text = format!("{} {}\n", row.kind, paint(BOLD, &row.name));
     for (name, fact) in facts {
         writeln!(text, "  {name:10}  {fact}").expect(INFALLIBLE);
+    }
+    if let Some(reason) = &row.inconsistent {
+        writeln!(text, "  it may not be what it should: {reason}").expect(INFALLIBLE);
     }
     write_values(&mut text, "inputs", &row.inputs);
     if let Some(object) = &row.object {
@@ -102,15 +108,25 @@ pub(crate) fn status(workspace: &str, status: &Status) -> String {
     writeln!(text, "The last run, {} ({}), {stands} {}.", run.id, run.command, run.updated_at).expect(INFALLIBLE);
     write_unfinished(&mut text, &status.unfinished);
     if matches!(run.outcome, None | Some(Outcome::Failed | Outcome::Cancelled)) && !running {
-        let open = status.unfinished.iter().any(|step| step.status.open().is_some());
-        let next = if open {
-            "`provisioning resume` finds out what became of the steps that were begun, and goes on."
-        } else {
-            "`provisioning resume` goes on with it; `provisioning plan` starts anew."
-        };
-        writeln!(text, "{} {next}", paint(CYAN, "Next:")).expect(INFALLIBLE);
+        writeln!(text, "{} {}", paint(CYAN, "Next:"), next(run, &status.unfinished)).expect(INFALLIBLE);
     }
     text
+}
+
+/// What goes on with a run that has not come to its end.
+fn next(run: &RunSummary, unfinished: &[StepStatus]) -> String {
+    let failed = unfinished.iter().find(|step| step.failure.is_some());
+    match failed {
+        Some(StepStatus { id, status: journal::Status::InDoubt { .. }, .. }) => in_doubt(id) + ".",
+        Some(failed) if run.undoes.is_some() => format!(
+            "remove the cause, then `provisioning rollback --continue`; or go on without it: `provisioning rollback --skip {} --reason TEXT`.",
+            failed.id
+        ),
+        _ if unfinished.iter().any(|step| step.status.open().is_some()) => {
+            "`provisioning resume` finds out what became of the steps that were begun, and goes on.".to_owned()
+        }
+        _ => "`provisioning resume` goes on with it; `provisioning plan` starts anew.".to_owned(),
+    }
 }
 
 fn write_unfinished(text: &mut String, steps: &[StepStatus]) {

@@ -86,7 +86,33 @@ impl Engine {
     /// `NotFound` when there is no such run; `Conflict` when it changed nothing, when a later run changed the same, or when
     /// it left something open; and those of [`Engine::plan`].
     pub async fn plan_rollback(&self, run: Option<&RunId>) -> Result<Plan> {
-        self.plan_back(run).await
+        self.plan_back(run, None).await
+    }
+
+    /// Plans the way back from a run to one of the checkpoints that it reached.
+    ///
+    /// # Errors
+    /// Those of [`plan_rollback`](Self::plan_rollback), and `NotFound` when the run reached no such checkpoint.
+    pub async fn plan_rollback_to(&self, run: Option<&RunId>, checkpoint: &str) -> Result<Plan> {
+        self.plan_back(run, Some(checkpoint)).await
+    }
+
+    /// Goes on with the rollback that failed, was stopped or died.
+    ///
+    /// # Errors
+    /// `NotFound` when the last run is none, and those of [`resume`](Self::resume).
+    pub async fn continue_rollback(&self, control: &Control) -> Result<Report> {
+        let run = self.unfinished_rollback().await?;
+        self.take_up(Some(&run.id), control).await
+    }
+
+    /// Leaves out a step of a rollback that failed: when it is continued, what needs the step may begin. Its resource
+    /// is marked inconsistent until it is repaired.
+    ///
+    /// # Errors
+    /// `NotFound` when the last run is no unfinished rollback, `Conflict` for a step that did not fail.
+    pub async fn skip_undo(&self, step: &StepId, reason: &str) -> Result<()> {
+        self.waive_step(step, reason).await
     }
 
     /// Plans, having read what exists of some rows.

@@ -22,6 +22,8 @@ pub struct Report {
     pub steps: usize,
     /// How many of them have succeeded, in this run and before a resume.
     pub succeeded: usize,
+    /// How many of them somebody decided to go on without.
+    pub waived: usize,
     /// How many were not begun because of a failure or a stop.
     pub not_begun: usize,
     /// The steps that failed, first failure first.
@@ -55,6 +57,7 @@ impl Report {
             outcome: Outcome::Completed,
             steps: 0,
             succeeded: 0,
+            waived: 0,
             not_begun: 0,
             failures: Vec::new(),
             in_doubt: Vec::new(),

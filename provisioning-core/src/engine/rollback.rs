@@ -6,18 +6,18 @@ use super::{Control, Engine, Report, Undone};
 use crate::config::OnFailure;
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Failure, Result};
-use crate::journal::{Replay, RunSummary};
-use crate::name::{ResourceName, RunId};
+use crate::journal::{Replay, RunSummary, Status};
+use crate::name::{ResourceName, RunId, StepId};
 use crate::plan::{Action, Command, Plan, Step};
 use crate::planner::{Past, PlanOptions, way_back};
 use crate::record::{Entry, Fact, Outcome, StepFact};
-use crate::store::Range;
+use crate::store::{Lease, Range};
 
 impl Engine {
-    pub(super) async fn plan_back(&self, run: Option<&RunId>) -> Result<Plan> {
+    pub(super) async fn plan_back(&self, run: Option<&RunId>, checkpoint: Option<&str>) -> Result<Plan> {
         self.settle_open_steps().await?;
         let summary = self.undoable(run).await?;
-        let past = self.past(&summary).await?;
+        let past = self.past(&summary, checkpoint).await?;
         let (desired, touched) = way_back(&past)?;
         let options =
             PlanOptions { targets: touched.iter().map(ToString::to_string).collect(), ..PlanOptions::new(Command::Apply) };
@@ -49,7 +49,7 @@ impl Engine {
             return Err(Error::new(ErrorKind::InDoubt, format!("nobody knows what `{step}` left behind"))
                 .with_hint("settle it first, then roll back"));
         }
-        let plan = self.plan_back(report.run.as_ref()).await?;
+        let plan = self.plan_back(report.run.as_ref(), None).await?;
         self.begin(&plan, control).await.map(Some)
     }
 
@@ -71,7 +71,34 @@ impl Engine {
         Err(Error::new(ErrorKind::Conflict, message))
     }
 
-    async fn past(&self, summary: &RunSummary) -> Result<Past> {
+    /// Goes on without a step of a rollback that failed: what needs it may begin, and its row is marked.
+    pub(super) async fn waive_step(&self, step: &StepId, reason: &str) -> Result<()> {
+        let lease = self.acquire().await?;
+        let result = self.waive_holding(step, reason, &lease).await;
+        self.give_up(&lease, result).await
+    }
+
+    async fn waive_holding(&self, step: &StepId, reason: &str, lease: &Lease) -> Result<()> {
+        let run = self.unfinished_rollback().await?;
+        let status = self.progress(&run.id).await?.status(step);
+        if !matches!(status, Status::Failed { .. } | Status::InDoubt { .. }) {
+            let message = format!("the step `{step}` of the rollback `{}` did not fail: it is {}", run.id, status.as_str());
+            return Err(Error::new(ErrorKind::Conflict, message).with_hint("`provisioning status` lists those that did"));
+        }
+        let waived = self.draft(&run, step, StepFact::Waived { reason: reason.to_owned() }).await?;
+        self.record(lease, vec![waived]).await
+    }
+
+    /// The last run, where it is a rollback that has not come to its end.
+    pub(super) async fn unfinished_rollback(&self) -> Result<RunSummary> {
+        let found = self.unfinished().await?.filter(|run| run.undoes.is_some());
+        found.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, "the last run is no rollback that stopped halfway")
+                .with_hint("`provisioning runs` lists the runs; `provisioning rollback RUN` begins to take one back")
+        })
+    }
+
+    async fn past(&self, summary: &RunSummary, checkpoint: Option<&str>) -> Result<Past> {
         let entries = self.store.entries(Range::default()).await?;
         let mut plans = BTreeMap::new();
         for run in self.store.runs().await? {
@@ -79,7 +106,8 @@ impl Engine {
                 plans.insert(run.plan.clone(), self.store.plan(&run.plan).await?);
             }
         }
-        let history = History { entries: &entries, plans: &plans, run: &summary.id };
+        let since = since(&entries, &summary.id, checkpoint)?;
+        let history = History { entries: &entries, plans: &plans, run: &summary.id, since };
         let (before, after) = history.rows()?;
         let mut providers = BTreeMap::new();
         let own = history.plan_of(&summary.plan)?;
@@ -104,11 +132,30 @@ impl Engine {
 /// The commands that change the world.
 const ACTING: [Command; 3] = [Command::Apply, Command::Destroy, Command::Rollback];
 
-/// The journal up to the end of a run.
+/// The place of the first entry that is to be undone: the run's own first one, or the one after a checkpoint.
+fn since(entries: &[Entry], run: &RunId, checkpoint: Option<&str>) -> Result<usize> {
+    let own = || entries.iter().enumerate().filter(|(_, entry)| entry.record.run == *run);
+    let Some(wanted) = checkpoint else { return Ok(own().next().map_or(entries.len(), |(place, _)| place)) };
+    let reached = own().filter_map(|(place, entry)| match &entry.record.fact {
+        Fact::Checkpoint { name } => Some((name.as_str(), place)),
+        _ => None,
+    });
+    let reached: BTreeMap<_, _> = reached.collect();
+    reached.get(wanted).map(|place| place + 1).ok_or_else(|| {
+        let names: Vec<_> = reached.keys().map(|name| format!("`{name}`")).collect();
+        let none = "it reached none; they are declared in the section `checkpoints`";
+        let hint = if names.is_empty() { none.to_owned() } else { format!("it reached {}", names.join(", ")) };
+        Error::new(ErrorKind::NotFound, format!("the run `{run}` reached no checkpoint `{wanted}`")).with_hint(hint)
+    })
+}
+
+/// The journal up to the end of a run, and what of it is to be undone.
 struct History<'a> {
     entries: &'a [Entry],
     plans: &'a BTreeMap<Digest, Plan>,
     run: &'a RunId,
+    /// The place of the first entry that is to be undone.
+    since: usize,
 }
 
 /// The rows of a state.
@@ -119,15 +166,15 @@ impl History<'_> {
         self.plans.get(hash).ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("there is no plan `{hash}`")))
     }
 
-    fn before(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().take_while(|entry| entry.record.run != *self.run)
+    fn before(&self) -> &[Entry] {
+        &self.entries[..self.since]
     }
 
-    /// The rows before the run, and after its last record.
+    /// The rows before what is to be undone, and after the run's last record.
     fn rows(&self) -> Result<(Rows, Rows)> {
         let mut replay = Replay::default();
         let plan = |hash: &Digest| self.plan_of(hash).cloned();
-        let first = self.before().count();
+        let first = self.since;
         let last = self.entries.iter().rposition(|entry| entry.record.run == *self.run).map_or(first, |last| last + 1);
         for entry in &self.entries[..first] {
             replay.take(entry.seq, &entry.record, &plan)?;
@@ -139,12 +186,13 @@ impl History<'_> {
         Ok((before, replay.rows().clone()))
     }
 
-    /// The resources of the steps that the run began, whatever came of them.
+    /// The resources of the steps that the run was at work on, whatever came of them.
     fn begun(&self, plan: &Plan) -> BTreeSet<ResourceName> {
-        let own = self.entries.iter().filter(|entry| entry.record.run == *self.run);
+        let own = self.entries[self.since..].iter().filter(|entry| entry.record.run == *self.run);
         let started: BTreeSet<_> = own
             .filter_map(|entry| match &entry.record.fact {
-                Fact::Step { id, fact: StepFact::Started { .. } } => Some(id),
+                Fact::Step { fact: StepFact::Skipped { .. }, .. } => None,
+                Fact::Step { id, .. } => Some(id),
                 _ => None,
             })
             .collect();
@@ -153,11 +201,11 @@ impl History<'_> {
 
     /// The plan of the last run before that made or removed anything.
     fn last_plan_before(&self) -> Option<&Plan> {
-        let started = self.before().filter_map(|entry| match &entry.record.fact {
+        let mut started = self.before().iter().rev().filter_map(|entry| match &entry.record.fact {
             Fact::RunStarted { plan, command, .. } => ACTING.iter().any(|acting| acting.as_str() == command).then_some(plan),
             _ => None,
         });
-        started.last().and_then(|hash| self.plans.get(hash))
+        started.next().and_then(|hash| self.plans.get(hash))
     }
 
     /// The step that last made or changed each row before the run.

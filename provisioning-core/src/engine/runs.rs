@@ -209,6 +209,7 @@ impl Engine {
             outcome,
             steps: plan.steps.len(),
             succeeded: succeeded(&progress),
+            waived: count(|status| *status == Status::Waived),
             not_begun: count(|status| matches!(status, Status::Pending | Status::Skipped)),
             failures: progress.failures,
             in_doubt,

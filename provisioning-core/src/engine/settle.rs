@@ -22,17 +22,35 @@ pub(super) enum Verdict<'a> {
 }
 
 impl Engine {
-    /// Looks how the steps ended that the last run began and did not end; begins nothing.
+    /// Looks how the steps ended that the last run began and did not end, and takes in what was learned too late; begins
+    /// nothing.
     pub(super) async fn settle_open_steps(&self) -> Result<()> {
-        let Some(run) = self.unfinished().await? else { return Ok(()) };
-        if self.progress(&run.id).await?.open_steps().next().is_none() {
+        if !self.is_anything_open().await? {
             return Ok(());
         }
         self.refuse_another_holder(None).await?;
         let lease = self.acquire().await?;
-        let settled = self.take_up_holding(Some(&run.id), (Mode::Settle, &Control::new()), &lease).await;
+        let settled = self.settle_all(&lease).await;
         self.give_up(&lease, settled).await?;
         self.refuse_open_steps(None).await
+    }
+
+    async fn is_anything_open(&self) -> Result<bool> {
+        let open = match self.unfinished().await? {
+            Some(run) => self.progress(&run.id).await?.open_steps().next().is_some(),
+            None => false,
+        };
+        Ok(open || !self.store.late().await?.is_empty())
+    }
+
+    async fn settle_all(&self, lease: &Lease) -> Result<()> {
+        self.take_in_late(lease).await?;
+        if let Some(run) = self.unfinished().await?
+            && self.progress(&run.id).await?.open_steps().next().is_some()
+        {
+            self.take_up_holding(Some(&run.id), (Mode::Settle, &Control::new()), lease).await?;
+        }
+        Ok(())
     }
 
     /// Takes into the journal what former holders of the lease left behind.

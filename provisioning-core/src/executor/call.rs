@@ -139,9 +139,10 @@ async fn delete(step: &Step, kind: &dyn AnyKind, call: Call, context: Context) -
     }
 }
 
-/// The object to change or delete: as planned, and read again after a crash.
+/// The object to change or delete: as planned, and read again after a crash or where only its identity is known.
 async fn present(kind: &dyn AnyKind, call: Call, prior: Object) -> Result<Option<Object>> {
-    if !looks(call) || kind.schema().existence == Existence::Stored {
+    let known = !looks(call) && !prior.is_bare();
+    if known || kind.schema().existence == Existence::Stored {
         return Ok(Some(prior));
     }
     Ok(kind.read(std::slice::from_ref(&prior.id)).await?.into_iter().next().flatten())

@@ -29,8 +29,7 @@ pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, 
         // What a service does on its host cannot be searched for: it is known from the moment it may begin.
         (StepFact::Started { inputs, .. }, Action::ApplyService) if row.is_none() => vec![put(begun(run, step, inputs))],
         (StepFact::Identified { object }, Action::Create) => {
-            let outputs = Value::map([("id", Value::from(object.as_str()))]);
-            vec![put(StateRow { tainted: true, ..made(run, step, row, inputs, Object { id: object.clone(), outputs }) })]
+            vec![put(StateRow { tainted: true, ..made(run, step, row, inputs, Object::bare(object)) })]
         }
         (StepFact::Succeeded { object: Some(object) }, Action::Create | Action::Update | Action::ApplyService) => {
             vec![put(made(run, step, row, inputs, object.clone()))]
@@ -47,6 +46,9 @@ pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, 
         }
         (StepFact::Surfaced { object }, _) => surfaced(run, step, row, object),
         (StepFact::Failed { failure, partial: true, .. }, _) => marked(run, row, &failure.message),
+        (StepFact::Waived { reason }, Action::Create | Action::ApplyService) if row.is_none() => {
+            vec![put(StateRow { inconsistent: Some(reason.clone()), ..begun(run, step, inputs) })]
+        }
         (StepFact::Waived { reason }, _) => marked(run, row, reason),
         (StepFact::Succeeded { .. }, Action::Forget) => vec![RowChange::Remove(step.resource.clone())],
         _ => Vec::new(),
@@ -68,7 +70,7 @@ fn depends_on(step: &Step, row: &StateRow, deposed: &[Object]) -> Vec<ResourceNa
     names
 }
 
-/// The row of a service that may have begun to change its host.
+/// The row of something that there is, or may be, without an object that is known.
 fn begun(run: &RunId, step: &Step, inputs: &Value) -> StateRow {
     let nothing = Object { id: String::new(), outputs: Value::Null };
     StateRow { object: None, ..made(run, step, None, inputs, nothing) }
@@ -83,8 +85,8 @@ fn marked(run: &RunId, row: Option<&StateRow>, reason: &str) -> Vec<RowChange> {
 
 /// The row with one more object to delete, where nobody knew of it.
 fn surfaced(run: &RunId, step: &Step, row: Option<&StateRow>, id: &str) -> Vec<RowChange> {
-    let object = Object { id: id.to_owned(), outputs: Value::map([("id", Value::from(id))]) };
-    let known = |row: &StateRow| row.object.iter().chain(&row.deposed).any(|known| known.id == id);
+    let object = Object::bare(id);
+    let known = |row: &StateRow| row.objects().any(|known| known.id == id);
     let mut with = match row {
         Some(row) if known(row) => return Vec::new(),
         Some(row) => StateRow { run: run.clone(), ..row.clone() },

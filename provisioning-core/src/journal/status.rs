@@ -73,7 +73,7 @@ impl Status {
                 Self::Identified { attempt: *attempt, object: object.clone() }
             }
             (Self::Failed { .. } | Self::InDoubt { .. } | Self::Waived, StepFact::Waived { .. }) => Self::Waived,
-            (_, StepFact::Surfaced { .. }) if *self != Self::Pending => self.clone(),
+            (_, StepFact::Surfaced { .. }) => self.clone(),
             _ => match (self.open(), fact) {
                 (Some((attempt, _)), StepFact::Identified { object }) => Self::Identified { attempt, object: object.clone() },
                 (Some((attempt, object)), StepFact::Waiting { phase }) => {

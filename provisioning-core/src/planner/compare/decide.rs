@@ -78,8 +78,9 @@ impl<'a> Walk<'a> {
         }
         let Some(row) = row.filter(|row| row.object.is_some()) else {
             decision.fields = all_fields(declared, &decision.wanted);
-            let begun = row.is_some_and(StateRow::is_begun_service);
-            return Ok(decision.made(ChangeKind::Create, begun.then(|| "it was begun and never finished".into())));
+            let begun = || row.is_some_and(StateRow::is_begun_service).then(|| "it was begun and never finished".into());
+            let reason = row.and_then(inconsistent).or_else(begun);
+            return Ok(decision.made(ChangeKind::Create, reason));
         };
         if let Role::Service { host } = &declared.role
             && let Some(ChangeKind::Create | ChangeKind::Replace | ChangeKind::ReplaceBefore) = self.changed.get(host)

@@ -23,6 +23,9 @@ impl<'a> Walk<'a> {
         let object = self.object(row);
         let (change, reason) = match self.scope.input.options.command {
             Command::Apply | Command::Destroy if row.is_begun_service() => self.removal(row, false)?,
+            Command::Apply | Command::Destroy if row.objects().next().is_none() => {
+                (Some(ChangeKind::Forget), Some("nothing is left of it"))
+            }
             _ if row.object.is_none() => (None, None),
             Command::Refresh if object.is_none() => (Some(ChangeKind::Refresh), Some("gone")),
             Command::Refresh if object == row.object => (None, None),

@@ -19,7 +19,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::Connection;
 
-use self::tables::Tables;
+use self::tables::{LateText, Tables};
 use self::writer::Writer;
 use super::chain::{self, Link};
 use super::slot::Slot;
@@ -177,7 +177,7 @@ impl LateResults for SqliteStore {
     }
 
     async fn late(&self) -> Result<Vec<Late>> {
-        self.read(|tables| tables.late()).await
+        self.read(|tables| tables.late()?.into_iter().map(LateText::parse).collect()).await
     }
 
     async fn drop_late(&self, lease: &Lease, late: Vec<Late>) -> Result<()> {

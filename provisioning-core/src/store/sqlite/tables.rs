@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::failure::explain;
 use crate::digest::{Digest, DigestKey};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::journal::RunSummary;
 use crate::name::{ResourceName, RunId, StepId, WorkspaceId};
 use crate::plan::Plan;
@@ -77,14 +77,9 @@ impl Tables<'_> {
     }
 
     /// What was learned too late.
-    pub(super) fn late(&self) -> Result<Vec<Late>> {
-        let read = |row: &Row<'_>| Ok((bytes(row, 0)?, bytes(row, 1)?, bytes(row, 2)?));
-        let found = self.all("SELECT run, step, object FROM late ORDER BY run, step, object", params![], read)?;
-        let parse = |(run, step, object): (String, String, String)| {
-            Ok(Late { run: RunId::parse(&run)?, step: StepId::parse(&step)?, object })
-        };
-        let late = found.into_iter().map(parse).collect::<Result<_>>();
-        late.map_err(|error| corrupt(format!("a late result cannot be read: {error}")))
+    pub(super) fn late(&self) -> Result<Vec<LateText>> {
+        let read = |row: &Row<'_>| Ok(LateText { run: bytes(row, 0)?, step: bytes(row, 1)?, object: bytes(row, 2)? });
+        self.all("SELECT run, step, object FROM late ORDER BY run, step, object", params![], read)
     }
 
     /// A run, where it has begun.
@@ -191,6 +186,21 @@ impl Source for Tables<'_> {
     fn runs(&self) -> Result<Vec<RunSummary>> {
         let bodies = self.all("SELECT body FROM runs ORDER BY first", params![], |row| blob(row, 0))?;
         bodies.iter().map(|body| summary(body)).collect()
+    }
+}
+
+/// A late result as it is kept.
+pub(super) struct LateText {
+    run: String,
+    step: String,
+    object: String,
+}
+
+impl LateText {
+    pub(super) fn parse(self) -> Result<Late> {
+        let damaged = |error: Error| corrupt(format!("a late result cannot be read: {error}"));
+        let (run, step) = (RunId::parse(&self.run).map_err(damaged)?, StepId::parse(&self.step).map_err(damaged)?);
+        Ok(Late { run, step, object: self.object })
     }
 }
 
