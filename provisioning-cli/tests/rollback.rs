@@ -103,3 +103,81 @@ fn a_later_change_of_the_same_and_an_unknown_run_are_refused() {
     workspace.expect(&["rollback", first, "--yes"], 67);
     workspace.expect(&["rollback", "20200101-000000-0000", "--yes"], 66);
 }
+
+/// A workspace whose rollback is stuck: somebody put a file of their own into the folder that is to go.
+fn stuck() -> Workspace {
+    let workspace = Workspace::of(&[("main.toml", &site("one", ""))]);
+    workspace.expect(&["apply", "--yes"], 0);
+    workspace.write("site/notes.txt", "mine");
+    let output = workspace.run(&["rollback", "--yes"]);
+    assert_eq!(output.status.code(), Some(80));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("site/delete: "), "{said}");
+    let status = workspace.expect(&["status"], 0);
+    let next = "Next: remove the cause, then `provisioning rollback --continue`; or go on without it: `provisioning rollback --skip site/delete --reason TEXT`.";
+    assert!(status.contains(next), "{status}");
+    workspace
+}
+
+#[test]
+fn a_rollback_that_is_stuck_is_continued() {
+    let workspace = stuck();
+    workspace.expect(&["rollback", "--continue"], 80);
+    std::fs::remove_file(workspace.path().join("site/notes.txt")).expect("removed");
+    let done = workspace.expect(&["rollback", "--continue"], 0);
+    assert!(done.starts_with("\nDone: all of 2 steps"), "{done}");
+    assert!(!workspace.path().join("site").exists());
+    workspace.expect(&["rollback", "--continue"], 66);
+    workspace.expect(&["verify"], 0);
+}
+
+#[test]
+fn a_step_that_is_left_out_stays_marked_until_it_is_repaired() {
+    let workspace = stuck();
+    workspace.expect(&["rollback", "--skip", "page/delete", "--reason", "no"], 67);
+    let done = workspace.expect(&["rollback", "--skip", "site/delete", "--reason", "notes are kept"], 0);
+    assert!(done.starts_with("\nDone: 1 of 2 steps, 1 left out"), "{done}");
+    let shown = workspace.expect(&["show", "site"], 0);
+    assert!(shown.contains("inconsistent") && shown.contains("it may not be what it should: notes are kept"), "{shown}");
+    let events = workspace.expect(&["events"], 0);
+    assert!(events.contains("waived: notes are kept"), "{events}");
+    let plan = workspace.expect(&["plan"], 0);
+    assert!(plan.contains("~ update directory site  # it may not be what it should: notes are kept"), "{plan}");
+    workspace.expect(&["apply", "--yes"], 0);
+    let shown = workspace.expect(&["show", "site"], 0);
+    assert!(!shown.contains("inconsistent"), "{shown}");
+    workspace.expect(&["verify"], 0);
+}
+
+#[test]
+fn a_rollback_stops_where_it_is_told_to() {
+    let checkpoint = "[checkpoints]\nground = [\"site\"]\n";
+    let workspace = Workspace::of(&[("main.toml", &site("one", &format!("{SUMS}{checkpoint}")))]);
+    workspace.expect(&["apply", "--yes"], 0);
+    let events = workspace.expect(&["events"], 0);
+    assert!(events.contains("reached the checkpoint ground"), "{events}");
+    let output = workspace.run(&["rollback", "--to", "grund", "--preview"]);
+    assert_eq!(output.status.code(), Some(66));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("it reached `ground`"));
+    let done = workspace.expect(&["rollback", "--to", "ground", "--yes"], 0);
+    assert!(done.contains("Done: 2 deleted"), "{done}");
+    assert_eq!(tree(&workspace.path().join("site")).len(), 1, "the folder alone is left");
+    workspace.write("main.toml", &site("one", "[checkpoints]\nground = [\"sites\", 7]\n"));
+    let output = workspace.run(&["validate"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("main.toml:") && said.contains("expected a list of the names of resources"), "{said}");
+    workspace.write("main.toml", &site("one", "[checkpoints]\nground = [\"sites\"]\n"));
+    let output = workspace.run(&["validate"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("there is no resource `sites`") && said.contains("did you mean `site`"), "{said}");
+}
+
+#[test]
+fn nobody_can_settle_what_is_not_open() {
+    let workspace = Workspace::of(&[("main.toml", &site("one", ""))]);
+    workspace.expect(&["apply", "--yes"], 0);
+    workspace.expect(&["retry", "site/create"], 66);
+    workspace.expect(&["adopt", "site/create", "/tmp"], 66);
+    workspace.expect(&["unlock", "--yes"], 66);
+    workspace.expect(&["rollback", "--skip", "site/create"], 64);
+}

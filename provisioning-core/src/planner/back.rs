@@ -53,8 +53,22 @@ pub fn way_back(past: &Past) -> Result<(Desired, BTreeSet<ResourceName>)> {
     }
     let declared = past.before.values().map(|row| Ok((row.name.clone(), declared(past, row)?)));
     let resources = declared.collect::<Result<BTreeMap<_, _>>>()?;
-    let desired = Desired { providers: past.providers.clone(), resources, outputs: past.outputs.clone(), ..Desired::default() };
-    Ok((desired, touched))
+    let outputs = outputs(past)?;
+    Ok((Desired { providers: past.providers.clone(), resources, outputs, ..Desired::default() }, touched))
+}
+
+/// The outputs that could be had then: those that refer only to what there was.
+fn outputs(past: &Past) -> Result<BTreeMap<String, Output>> {
+    let there = |root: &str| past.before.keys().any(|row| row.as_str() == root || row.base() == root);
+    let mut outputs = BTreeMap::new();
+    for (name, output) in &past.outputs {
+        let mut known = true;
+        output.value.visit_references(&mut |reference| known &= there(&reference.root))?;
+        if known {
+            outputs.insert(name.clone(), output.clone());
+        }
+    }
+    Ok(outputs)
 }
 
 fn changed_since(past: &Past, name: &ResourceName) -> Error {
