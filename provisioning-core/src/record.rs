@@ -137,6 +137,23 @@ pub enum StepFact {
     },
 }
 
+impl StepFact {
+    /// The word for people.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Identified { .. } => "identified",
+            Self::Waiting { .. } => "waiting",
+            Self::Succeeded { .. } => "succeeded",
+            Self::Failed { .. } => "failed",
+            Self::Skipped { .. } => "skipped",
+            Self::InDoubt { .. } => "in doubt",
+            Self::Waived { .. } => "waived",
+            Self::Surfaced { .. } => "surfaced",
+        }
+    }
+}
+
 /// An object as a provider reports it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Object {

@@ -1,6 +1,6 @@
 //! Rolling back: planning the way back from a run, and taking it when a run fails and was told to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::{Control, Engine, Report, Undone};
 use crate::config::OnFailure;
@@ -101,14 +101,15 @@ impl Engine {
     async fn past(&self, summary: &RunSummary, checkpoint: Option<&str>) -> Result<Past> {
         let entries = self.store.entries(Range::default()).await?;
         let mut plans = BTreeMap::new();
-        for run in self.store.runs().await? {
+        let runs = self.store.runs().await?;
+        for run in &runs {
             if !plans.contains_key(&run.plan) {
                 plans.insert(run.plan.clone(), self.store.plan(&run.plan).await?);
             }
         }
         let since = since(&entries, &summary.id, checkpoint)?;
-        let history = History { entries: &entries, plans: &plans, run: &summary.id, since };
-        let (before, after) = history.rows()?;
+        let history = History { entries: &entries, plans: &plans, steps: steps(&runs, &plans), run: &summary.id, since };
+        let (before, after) = history.states()?;
         let mut providers = BTreeMap::new();
         let own = history.plan_of(&summary.plan)?;
         let earlier = history.last_plan_before();
@@ -117,10 +118,10 @@ impl Engine {
         }
         Ok(Past {
             run: summary.id.clone(),
-            before,
+            before: before.rows,
             after,
             now: self.store.rows().await?,
-            makers: history.makers()?,
+            makers: before.makers,
             begun: history.begun(own),
             steps: own.steps.clone(),
             providers,
@@ -153,9 +154,24 @@ fn since(entries: &[Entry], run: &RunId, checkpoint: Option<&str>) -> Result<usi
 struct History<'a> {
     entries: &'a [Entry],
     plans: &'a BTreeMap<Digest, Plan>,
+    steps: Steps<'a>,
     run: &'a RunId,
     /// The place of the first entry that is to be undone.
     since: usize,
+}
+
+/// The steps of each run, by name.
+type Steps<'a> = BTreeMap<&'a RunId, HashMap<&'a StepId, &'a Step>>;
+
+fn steps<'a>(runs: &'a [RunSummary], plans: &'a BTreeMap<Digest, Plan>) -> Steps<'a> {
+    let named = |plan: &'a Plan| plan.steps.iter().map(|step| (&step.id, step)).collect();
+    runs.iter().filter_map(|run| Some((&run.id, named(plans.get(&run.plan)?)))).collect()
+}
+
+/// A state, and the steps that made its rows.
+struct Before {
+    rows: Rows,
+    makers: BTreeMap<ResourceName, Step>,
 }
 
 /// The rows of a state.
@@ -170,20 +186,31 @@ impl History<'_> {
         &self.entries[..self.since]
     }
 
-    /// The rows before what is to be undone, and after the run's last record.
-    fn rows(&self) -> Result<(Rows, Rows)> {
+    /// The state before what is to be undone, and after the run's last record.
+    fn states(&self) -> Result<(Before, Rows)> {
         let mut replay = Replay::default();
+        let mut makers = Makers::default();
         let plan = |hash: &Digest| self.plan_of(hash).cloned();
-        let first = self.since;
-        let last = self.entries.iter().rposition(|entry| entry.record.run == *self.run).map_or(first, |last| last + 1);
-        for entry in &self.entries[..first] {
+        let last = self.entries.iter().rposition(|entry| entry.record.run == *self.run).map_or(self.since, |last| last + 1);
+        for entry in self.before() {
+            let step = self.step_of(entry);
+            let was = step.is_some_and(|step| replay.rows().contains_key(step.row()));
             replay.take(entry.seq, &entry.record, &plan)?;
+            if let (Some(step), Fact::Step { fact, .. }) = (step, &entry.record.fact) {
+                makers.take(step, fact, (was, replay.rows().contains_key(&step.resource)));
+            }
         }
-        let before = replay.rows().clone();
-        for entry in &self.entries[first..last] {
+        let before = Before { rows: replay.rows().clone(), makers: makers.0 };
+        for entry in &self.entries[self.since..last] {
             replay.take(entry.seq, &entry.record, &plan)?;
         }
         Ok((before, replay.rows().clone()))
+    }
+
+    /// The step that an entry is about.
+    fn step_of(&self, entry: &Entry) -> Option<&Step> {
+        let Fact::Step { id, .. } = &entry.record.fact else { return None };
+        self.steps.get(&entry.record.run)?.get(id).copied()
     }
 
     /// The resources of the steps that the run was at work on, whatever came of them.
@@ -207,32 +234,28 @@ impl History<'_> {
         });
         started.next().and_then(|hash| self.plans.get(hash))
     }
+}
 
-    /// The step that last made or changed each row before the run.
-    fn makers(&self) -> Result<BTreeMap<ResourceName, Step>> {
-        let mut makers: BTreeMap<ResourceName, Step> = BTreeMap::new();
-        let mut plans: BTreeMap<&RunId, &Plan> = BTreeMap::new();
-        for entry in self.before() {
-            match &entry.record.fact {
-                Fact::RunStarted { plan, .. } => drop(plans.insert(&entry.record.run, self.plan_of(plan)?)),
-                // An identity alone makes a row too, if only one that is to be replaced.
-                Fact::Step { id, fact: StepFact::Succeeded { .. } | StepFact::Identified { .. } } => {
-                    let step = plans.get(&entry.record.run).and_then(|plan| plan.steps.iter().find(|step| step.id == *id));
-                    match step.map(|step| (&step.action, step)) {
-                        Some((Action::Create | Action::Update | Action::ApplyService, step)) => {
-                            makers.insert(step.resource.clone(), step.clone());
-                        }
-                        Some((Action::Rename { from }, step)) => {
-                            if let Some(maker) = makers.remove(from) {
-                                makers.insert(step.resource.clone(), maker);
-                            }
-                        }
-                        _ => {}
-                    }
+/// The steps that made the rows of a state, or last changed them.
+#[derive(Default)]
+struct Makers(BTreeMap<ResourceName, Step>);
+
+impl Makers {
+    /// Takes in what happened to a step, and whether its row was there before and is now.
+    fn take(&mut self, step: &Step, fact: &StepFact, (was, is): (bool, bool)) {
+        let done = matches!(fact, StepFact::Succeeded { .. } | StepFact::Identified { .. });
+        match &step.action {
+            Action::Rename { from } if done => {
+                if let Some(maker) = self.0.remove(from) {
+                    self.0.insert(step.resource.clone(), maker);
                 }
-                _ => {}
             }
+            _ if !is => drop(self.0.remove(&step.resource)),
+            // What was begun alone makes a row too, where there was none.
+            Action::Create | Action::Update | Action::ApplyService if done || !was => {
+                self.0.insert(step.resource.clone(), step.clone());
+            }
+            _ => {}
         }
-        Ok(makers)
     }
 }

@@ -62,7 +62,7 @@ impl Status {
     /// `Corrupt` for a record that cannot follow: the journal was not written by this engine.
     pub fn next(&self, fact: &StepFact) -> Result<Self> {
         let illegal =
-            || Err(Error::new(ErrorKind::Corrupt, format!("a step that is {self:?} cannot be recorded as {}", name(fact))));
+            || Err(Error::new(ErrorKind::Corrupt, format!("a step that is {self:?} cannot be recorded as {}", fact.word())));
         Ok(match (self, fact) {
             (Self::Pending | Self::Skipped, StepFact::Started { attempt: 1, .. }) => Self::Started { attempt: 1 },
             (Self::Pending | Self::Skipped, StepFact::Skipped { .. }) => Self::Skipped,
@@ -112,19 +112,5 @@ impl Status {
             Self::Waived => "waived",
             Self::InDoubt { .. } => "in doubt",
         }
-    }
-}
-
-fn name(fact: &StepFact) -> &'static str {
-    match fact {
-        StepFact::Started { .. } => "started",
-        StepFact::Identified { .. } => "identified",
-        StepFact::Waiting { .. } => "waiting",
-        StepFact::Succeeded { .. } => "succeeded",
-        StepFact::Failed { .. } => "failed",
-        StepFact::Skipped { .. } => "skipped",
-        StepFact::InDoubt { .. } => "in doubt",
-        StepFact::Waived { .. } => "waived",
-        StepFact::Surfaced { .. } => "surfaced",
     }
 }

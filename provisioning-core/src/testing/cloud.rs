@@ -195,6 +195,11 @@ impl FakeCloud {
         self.schemas.flag.clone()
     }
 
+    /// Whether there is a thing of a name.
+    pub(super) fn has_thing(&self, name: &str) -> bool {
+        self.inner().objects.values().any(|held| held.thing.name == name)
+    }
+
     pub(super) fn flag(&self, host: &str) -> Option<(serde_json::Value, i64)> {
         self.inner().flags.get(host).cloned()
     }

@@ -37,7 +37,12 @@ impl TaskService for FlagService {
 
     async fn apply(&self, _: &Context, host: &dyn Host, inputs: &Value) -> Result<Value> {
         let name = host.facts().await?.host_name;
-        let raise = || Ok(Value::map([("raised", self.0.set_flag(&name, Some(wanted(inputs)?)).into())]));
+        let raise = || {
+            if !self.0.has_thing(&name) {
+                return Err(Error::new(ErrorKind::NotFound, format!("nobody answers at `{name}`")));
+            }
+            Ok(Value::map([("raised", self.0.set_flag(&name, Some(wanted(inputs)?)).into())]))
+        };
         self.0.call(format!("raise flag on {name}"), raise).await
     }
 

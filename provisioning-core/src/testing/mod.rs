@@ -11,6 +11,7 @@ mod host;
 mod image;
 mod reporter;
 mod seeded;
+mod simulation;
 mod sweep;
 
 pub use cloud::{FakeCloud, Fault};
@@ -19,6 +20,7 @@ pub use crash::{CrashPoint, CrashingStore, Death, Moment};
 pub use host::{FakeHost, FakeSupervisor};
 pub use reporter::{RecordingReporter, context};
 pub use seeded::{ManualClock, SeededIds};
+pub use simulation::{Lived, Random, simulate};
 pub use sweep::{Scene, Swept, sweep};
 pub use sweep::{
     blind_every_step, crash_after_every_record, fail_every_step, hang_at_every_step, panic_at_every_step, repeat_every_step,
