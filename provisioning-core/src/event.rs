@@ -31,6 +31,11 @@ pub enum Transient {
         /// The resource.
         resource: ResourceName,
     },
+    /// Before planning, it is found out how the steps ended that a run began and did not end.
+    Settling {
+        /// The run.
+        run: RunId,
+    },
     /// A run begins to carry out its plan, or goes on with it.
     Begun {
         /// The run.

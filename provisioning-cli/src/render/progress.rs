@@ -86,6 +86,9 @@ impl Progress {
                 run.bar.iter().for_each(ProgressBar::finish_and_clear);
                 *run = Run { steps: Some(*steps), done: *done, bar: self.bar(Some(*steps)), began: run.began, ..Run::default() };
             }
+            Event::Transient(Transient::Settling { run: id }) => {
+                self.tell(&run, &format!("Run {id} did not come to its end: looking what became of its steps."));
+            }
             Event::Transient(Transient::Progress { step, message, .. }) => run.doing(step, message),
             Event::Transient(Transient::Refreshed { .. }) => run.done += 1,
             Event::Transient(Transient::Backoff { .. } | Transient::Draining { .. }) => {}

@@ -107,6 +107,10 @@ pub(crate) fn status(workspace: &str, status: &Status) -> String {
     };
     writeln!(text, "The last run, {} ({}), {stands} {}.", run.id, run.command, run.updated_at).expect(INFALLIBLE);
     write_unfinished(&mut text, &status.unfinished);
+    for late in &status.late {
+        let told = "which could not be recorded: the next plan takes it in";
+        writeln!(text, "{} of run {} made `{}`, {told}.", late.step, late.run, late.object).expect(INFALLIBLE);
+    }
     if matches!(run.outcome, None | Some(Outcome::Failed | Outcome::Cancelled)) && !running {
         writeln!(text, "{} {}", paint(CYAN, "Next:"), next(run, &status.unfinished)).expect(INFALLIBLE);
     }

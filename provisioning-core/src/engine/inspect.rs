@@ -87,6 +87,7 @@ impl Engine {
             }
         }
         let holder_is_dead = lease.as_ref().is_some_and(|lease| lease.holder.is_dead());
-        Ok(Status { resources: self.store.rows().await?.len(), lease, holder_is_dead, last_run, unfinished })
+        let (resources, late) = (self.store.rows().await?.len(), self.store.late().await?);
+        Ok(Status { resources, lease, holder_is_dead, last_run, late, unfinished })
     }
 }

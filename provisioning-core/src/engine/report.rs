@@ -8,7 +8,7 @@ use crate::error::Failure;
 use crate::journal::{self, RunSummary};
 use crate::name::{RunId, StepId};
 use crate::record::Outcome;
-use crate::store::Lease;
+use crate::store::{Late, Lease};
 use crate::value::Value;
 
 /// How a run ended.
@@ -112,6 +112,8 @@ pub struct Status {
     pub holder_is_dead: bool,
     /// The last run.
     pub last_run: Option<RunSummary>,
+    /// Objects that former holders of the workspace made and could not record; the next plan takes them in.
+    pub late: Vec<Late>,
     /// The steps of the last run that have not succeeded.
     pub unfinished: Vec<StepStatus>,
 }

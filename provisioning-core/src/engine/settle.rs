@@ -3,6 +3,7 @@
 use super::runs::fact;
 use super::{Control, Engine};
 use crate::error::{Error, ErrorKind, Failure, Result};
+use crate::event::{Event, Transient};
 use crate::executor::{Mode, Target, Tools, World};
 use crate::journal::{Progress, RunSummary, Status};
 use crate::name::StepId;
@@ -48,6 +49,7 @@ impl Engine {
         if let Some(run) = self.unfinished().await?
             && self.progress(&run.id).await?.open_steps().next().is_some()
         {
+            self.observer.observe(&Event::Transient(Transient::Settling { run: run.id.clone() }));
             self.take_up_holding(Some(&run.id), (Mode::Settle, &Control::new()), lease).await?;
         }
         Ok(())

@@ -81,8 +81,14 @@ fn a_failed_run_shows_what_it_left_and_the_way_on() {
         step("web/create", journal::Status::Failed { attempt: 3, object: None }, Some(failure)),
         step("dns/create", journal::Status::Skipped, None),
     ];
-    let failed =
-        Status { resources: 1, lease: None, holder_is_dead: false, last_run: Some(last_run(Some(Outcome::Failed))), unfinished };
+    let failed = Status {
+        resources: 1,
+        lease: None,
+        holder_is_dead: false,
+        last_run: Some(last_run(Some(Outcome::Failed))),
+        late: vec![],
+        unfinished,
+    };
     let expect = "Workspace `shop` has 1 resource.
 Nobody works on it.
 The last run, 20261122-051522-3fa9 (apply), failed at 2026-11-22T05:15:25.100Z.
@@ -99,7 +105,8 @@ fn a_held_workspace_says_by_whom_and_offers_no_resume() {
     let holder = Holder { host: "ws1".into(), boot: "b".into(), pid: 42, namespace: String::new(), started: 1 };
     let (acquired_at, expires_at) = (Timestamp::from_millis(0), Timestamp::from_millis(30_000));
     let lease = Some(Lease { epoch: 1, holder, acquired_at, expires_at });
-    let held = Status { resources: 0, lease, holder_is_dead: false, last_run: Some(last_run(None)), unfinished: vec![] };
+    let held =
+        Status { resources: 0, lease, holder_is_dead: false, last_run: Some(last_run(None)), late: vec![], unfinished: vec![] };
     let text = plain(&status("shop", &held));
     assert!(
         text.contains("Held by process 42 on ws1 since 1970-01-01T00:00:00.000Z, until 1970-01-01T00:00:30.000Z.\n"),
