@@ -34,6 +34,8 @@ pub(crate) enum Deed {
     Kill,
     /// The process is gone after half of a write.
     Tear,
+    /// The process is stopped before the call.
+    Stop,
     /// The call fails.
     Fail(i32),
     /// The call fails, and every later one.
@@ -64,20 +66,26 @@ impl Disturbed {
     }
 }
 
-/// Runs a command on such a disk to its end.
-pub(crate) fn run(workspace: &Workspace, words: &[&str], fault: Fault) -> Disturbed {
-    // Beside the workspace: nothing in it is to be different.
-    let log = workspace.path().with_extension("calls");
+/// A command on such a disk, ready to be run.
+pub(crate) fn command(workspace: &Workspace, words: &[&str], fault: Fault) -> Command {
     let (deed, on) = match fault.deed {
         Deed::Kill => ("kill".to_owned(), ""),
         Deed::Tear => ("tear".to_owned(), ""),
+        Deed::Stop => ("stop".to_owned(), ""),
         Deed::Fail(error) => (error.to_string(), ""),
         Deed::FailFromHere(error) => (error.to_string(), "1"),
     };
     let mut command = workspace.command(words);
     command.env("LD_PRELOAD", library()).env("DISK_CALLS", fault.calls).env("DISK_AT", fault.at.to_string());
-    command.env("DISK_LOG", &log).env("DISK_DEED", deed).env("DISK_ON", on);
-    let output = command.output().expect("the command runs");
+    command.env("DISK_LOG", "/dev/null").env("DISK_DEED", deed).env("DISK_ON", on);
+    command
+}
+
+/// Runs a command on such a disk to its end.
+pub(crate) fn run(workspace: &Workspace, words: &[&str], fault: Fault) -> Disturbed {
+    // Beside the workspace: nothing in it is to be different.
+    let log = workspace.path().with_extension("calls");
+    let output = command(workspace, words, fault).env("DISK_LOG", &log).output().expect("the command runs");
     let text = fs::read_to_string(&log).expect("the calls were written down");
     fs::remove_file(&log).expect("removed");
     let calls = text.lines().map(|line| {

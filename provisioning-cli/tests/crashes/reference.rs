@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use super::workspace::{Workspace, tree};
 
 /// Every call is tried once and no wait is long, so that a failure is one.
-const SETTINGS: &str = "name = \"test\"\n[settings]\nretry.attempts = 1\nretry.initial_seconds = 0.001\n";
+pub(crate) const SETTINGS: &str = "name = \"test\"\n[settings]\nretry.attempts = 1\nretry.initial_seconds = 0.001\n";
 
 const FIRST: &str = r#"
     providers.here.type = "local"
