@@ -6,6 +6,7 @@
 //! tests by chance take.
 
 mod chance;
+mod clocks;
 
 mod disk;
 mod failures;

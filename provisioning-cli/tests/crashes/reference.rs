@@ -8,10 +8,14 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value as Json;
 
 use super::workspace::{Workspace, tree};
+
+/// How long a test waits for what must happen; it is a failure, never a pace.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Every call is tried once and no wait is long, so that a failure is one.
 pub(crate) const SETTINGS: &str = "name = \"test\"\n[settings]\nretry.attempts = 1\nretry.initial_seconds = 0.001\n";

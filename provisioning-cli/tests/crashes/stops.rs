@@ -5,16 +5,13 @@ use std::fs;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::chance::{Chance, seeds};
 use super::disk::{self, Deed, EVERY, Fault};
 use super::kills::{APPLY, count};
-use super::reference::{SETTINGS, Scenario, World, by_seed, compare, ends};
+use super::reference::{PATIENCE, SETTINGS, Scenario, World, by_seed, compare, ends};
 use super::workspace::Workspace;
-
-/// How long a test waits for what must happen; it is a failure, never a pace.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A lease so short that it has run out soon after its holder was stopped.
 fn settings() -> String {
@@ -26,16 +23,18 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.success(), "SIG{name} cannot be sent");
 }
 
-/// The letter of a process in proc(5), as soon as it is one of these.
-fn wait_for(child: &Child, letters: &str) -> char {
+/// Waits until every thread of a process is stopped, or the process is at its end; says whether it is stopped.
+fn is_stopped(child: &Child) -> bool {
     let begun = Instant::now();
     loop {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("a process that nobody waited for");
-        let letter = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()).expect("a letter");
-        if letters.contains(letter) {
-            return letter;
+        let threads = fs::read_dir(format!("/proc/{}/task", child.id())).expect("a process that nobody waited for");
+        // A thread may end between the two looks.
+        let stats = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("stat")).ok());
+        let letters: Vec<_> = stats.filter_map(|stat| stat.rsplit_once(") ")?.1.chars().next()).collect();
+        if !letters.is_empty() && letters.iter().all(|letter| *letter == letters[0] && "TZ".contains(*letter)) {
+            return letters[0] == 'T';
         }
-        assert!(begun.elapsed() < PATIENCE, "the process is in `{letter}`");
+        assert!(begun.elapsed() < PATIENCE, "the threads of the process are in {letters:?}");
         std::thread::yield_now();
     }
 }
@@ -51,7 +50,7 @@ fn keeps_others_out(child: &Child) -> bool {
 fn stopped(workspace: &Workspace, at: usize) -> (Child, bool) {
     let mut apply = disk::command(workspace, APPLY, Fault { calls: EVERY, at, deed: Deed::Stop });
     let child = apply.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
-    let stopped = wait_for(&child, "TZ") == 'T';
+    let stopped = is_stopped(&child);
     (child, stopped)
 }
 
@@ -61,7 +60,7 @@ fn stopped_between_transactions(workspace: &Workspace, at: usize) -> (Child, boo
     while stopped && keeps_others_out(&child) {
         signal(&child, "CONT");
         signal(&child, "STOP");
-        stopped = wait_for(&child, "TZ") == 'T';
+        stopped = is_stopped(&child);
     }
     (child, stopped)
 }
@@ -141,4 +140,31 @@ fn a_stopped_holder_that_goes_on_after_a_takeover_appends_nothing_and_says_so() 
     }
     println!("stopped: {} attempts were refused while the lease ran", refused.into_inner());
     tally.close_loosely("stopped past its lease", "overtaken");
+}
+
+#[test]
+fn beside_a_holder_that_was_stopped_amid_a_transaction_others_say_that_the_store_is_locked() {
+    // Half of the way through, the log is what is written to.
+    let at = count(Scenario::Second, " pwrite64 ") / 2;
+    let workspace = Scenario::Second.begin_with(&settings());
+    let mut apply = disk::command(&workspace, APPLY, Fault { calls: " pwrite64 ", at, deed: Deed::Stop });
+    let child = apply.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
+    assert!(is_stopped(&child) && keeps_others_out(&child), "it was stopped elsewhere");
+    let refused = loop {
+        let output = workspace.run(&["resume"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        // While the lease runs that alone is a reason.
+        if !said.contains("is held by process") {
+            break (output.status.code(), said);
+        }
+    };
+    let says = "error: another process keeps the store locked: database is locked\n\
+                hint: wait until it is done; `provisioning status` shows who it is\n";
+    let status = workspace.expect(&["status"], 0);
+    signal(&child, "CONT");
+    assert_eq!(refused, (Some(67), says.to_owned()));
+    assert!(status.contains(&format!("process {} on ", child.id())), "{status}");
+    // Nobody took over, so that it goes on as if nothing had been.
+    assert!(child.wait_with_output().expect("ends").status.success());
+    compare(&workspace, &Scenario::Second.undisturbed()).expect("the undisturbed world");
 }
