@@ -6,7 +6,7 @@ pub(crate) fn seeds(every_day: usize) -> usize {
     told.map_or(every_day, |told| told.parse().expect("PROVISIONING_SEEDS is a number"))
 }
 
-/// Numbers that follow from a seed (SplitMix64).
+/// Numbers that follow from a seed (`SplitMix64`).
 #[derive(Debug)]
 pub(crate) struct Chance(u64);
 
