@@ -77,7 +77,8 @@ impl Engine {
     /// resource would go, or an earlier run left something open; and those of the providers.
     pub async fn plan(&self, desired: &Desired, options: &PlanOptions) -> Result<Plan> {
         self.settle_open_steps().await?;
-        self.plan_reading(desired, options, &self.store.rows().await?).await
+        let rows = self.store.rows().await?;
+        self.plan_reading(desired, options, &rows, &rows).await
     }
 
     /// Plans the way back from a run, the last one where none is named: to the state as it was before it.
@@ -115,22 +116,24 @@ impl Engine {
         self.waive_step(step, reason).await
     }
 
-    /// Plans, having read what exists of some rows.
+    /// Plans on rows, having read what exists of some of them: of these rows and no later ones, since another process may
+    /// have moved a row on to another object meanwhile. The plan then is out of date, and says so when it is applied.
     async fn plan_reading(
         &self,
         desired: &Desired,
         options: &PlanOptions,
+        rows: &BTreeMap<ResourceName, StateRow>,
         read: &BTreeMap<ResourceName, StateRow>,
     ) -> Result<Plan> {
-        let (rows, identity) = (self.store.rows().await?, self.store.identity());
-        let mut eyes = Eyes::new(self, desired, &rows);
+        let identity = self.store.identity();
+        let mut eyes = Eyes::new(self, desired, rows);
         let reads = options.refresh == Refresh::Read && options.command != Command::Forget;
         let mut seen = if reads { eyes.objects(self, read).await? } else { Seen::default() };
         loop {
             let input = Input {
                 registry: &self.registry,
                 desired,
-                state: &rows,
+                state: rows,
                 seen: &seen,
                 options,
                 identity: &identity,

@@ -21,8 +21,9 @@ impl Engine {
         let (desired, touched) = way_back(&past)?;
         let options =
             PlanOptions { targets: touched.iter().map(ToString::to_string).collect(), ..PlanOptions::new(Command::Apply) };
-        let read = past.now.into_iter().filter(|(name, _)| touched.contains(name)).collect();
-        let plan = self.plan_reading(&desired, &options, &read).await?;
+        let read = past.now.iter().filter(|(name, _)| touched.contains(*name));
+        let read = read.map(|(name, row)| (name.clone(), row.clone())).collect();
+        let plan = self.plan_reading(&desired, &options, &past.now, &read).await?;
         Ok(Plan { command: Command::Rollback, undoes: Some(summary.id), ..plan })
     }
 

@@ -71,7 +71,7 @@ struct Numbered<R> {
 }
 
 /// A run as it is kept.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct RunRow {
     /// The place of its first entry.
     pub(super) first: u64,

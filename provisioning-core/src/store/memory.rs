@@ -78,7 +78,7 @@ impl Log for MemoryStore {
     }
 
     async fn runs(&self) -> Result<Vec<RunSummary>> {
-        Source::runs(&*self.kept())
+        Ok(Source::runs(&*self.kept())?.into_iter().map(|run| run.summary).collect())
     }
 
     async fn save_plan(&self, plan: &Plan) -> Result<Digest> {
@@ -190,9 +190,9 @@ impl Source for Kept {
         self.rows.iter().map(|(name, row)| row.parse(name.as_str())).collect()
     }
 
-    fn runs(&self) -> Result<Vec<RunSummary>> {
-        let mut runs: Vec<_> = self.runs.values().collect();
+    fn runs(&self) -> Result<Vec<RunRow>> {
+        let mut runs: Vec<_> = self.runs.values().cloned().collect();
         runs.sort_by_key(|run| run.first);
-        Ok(runs.into_iter().map(|run| run.summary.clone()).collect())
+        Ok(runs)
     }
 }

@@ -32,6 +32,9 @@ impl Slot {
         }
         let message = match &self.present {
             Some(other) => format!("another process took the workspace over: {}, since {}", other.holder, other.acquired_at),
+            None if self.epoch > lease.epoch => {
+                format!("another process took the workspace over from {}, and is done with it", lease.holder)
+            }
             None => format!("the lease of {} was given up", lease.holder),
         };
         Err(conflict(message).with_hint("nothing was recorded; look at `provisioning status` before going on"))

@@ -4,13 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::chain::{Head, Link};
+use super::chain::{Head, Link, RunRow};
 use super::text::corrupt;
 use super::{Range, Verified};
 use crate::digest::Digest;
 use crate::error::{ErrorKind, Result};
 use crate::journal::{Replay, RunSummary};
-use crate::name::{ResourceName, WorkspaceId};
+use crate::name::{ResourceName, RunId, WorkspaceId};
 use crate::plan::Plan;
 use crate::resource::StateRow;
 
@@ -28,12 +28,12 @@ pub(super) trait Source {
     fn rows(&self) -> Result<BTreeMap<ResourceName, StateRow>>;
 
     /// Every run, oldest first.
-    fn runs(&self) -> Result<Vec<RunSummary>>;
+    fn runs(&self) -> Result<Vec<RunRow>>;
 }
 
 /// Checks everything; the first thing that is wrong is in the answer.
 pub(super) fn verify(workspace: &WorkspaceId, source: &dyn Source) -> Result<Verified> {
-    let mut check = Check { head: Head::empty(workspace), replay: Replay::default() };
+    let mut check = Check { head: Head::empty(workspace), replay: Replay::default(), spans: BTreeMap::new() };
     let problem = match check.read(source).and_then(|()| check.compare(source)) {
         Ok(()) => None,
         Err(error) if error.kind() == ErrorKind::Corrupt => Some(error.to_string()),
@@ -47,6 +47,8 @@ pub(super) fn verify(workspace: &WorkspaceId, source: &dyn Source) -> Result<Ver
 struct Check {
     head: Head,
     replay: Replay,
+    /// The first and the last entry of every run.
+    spans: BTreeMap<RunId, (u64, u64)>,
 }
 
 impl Check {
@@ -75,6 +77,7 @@ impl Check {
             ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Unsupported => corrupt(format!("record {seq}: {error}")),
             _ => error,
         })?;
+        self.spans.entry(entry.record.run).or_insert((seq, seq)).1 = seq;
         self.head = Head { seq, hash };
         Ok(())
     }
@@ -84,8 +87,13 @@ impl Check {
         if let Some((name, problem)) = difference(self.replay.rows(), &rows, |replayed, kept| replayed == kept) {
             return Err(corrupt(format!("the state of `{name}` {problem}")));
         }
-        let runs = source.runs()?.into_iter().map(|run| (run.id.clone(), run)).collect();
-        match difference(&self.replay.summaries(), &runs, |replayed, kept| replayed == kept) {
+        let runs = source.runs()?.into_iter().map(|run| (run.summary.id.clone(), run)).collect();
+        let row = |(id, summary): (RunId, RunSummary)| {
+            let (first, last) = self.spans.get(&id).copied().unwrap_or_default();
+            (id, RunRow { first, last, summary })
+        };
+        let replayed = self.replay.summaries().into_iter().map(row).collect();
+        match difference(&replayed, &runs, |replayed, kept| replayed == kept) {
             Some((id, problem)) => Err(corrupt(format!("the summary of run `{id}` {problem}"))),
             None => Ok(()),
         }

@@ -151,6 +151,8 @@ fn fill(path: &Path, identity: &Identity) -> Result<()> {
     transaction.pragma_update(None, "application_id", APPLICATION).map_err(explain)?;
     transaction.pragma_update(None, "user_version", FORMAT).map_err(explain)?;
     transaction.commit().map_err(explain)?;
+    // Closing would do this as well, and would not say when it fails.
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(explain)?;
     connection.close().map_err(|(_, error)| explain(error))
 }
 

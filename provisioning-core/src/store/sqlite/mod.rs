@@ -105,7 +105,7 @@ impl Log for SqliteStore {
     }
 
     async fn runs(&self) -> Result<Vec<RunSummary>> {
-        self.read(|tables| Source::runs(tables)).await
+        self.read(|tables| Ok(Source::runs(tables)?.into_iter().map(|run| run.summary).collect())).await
     }
 
     async fn save_plan(&self, plan: &Plan) -> Result<Digest> {

@@ -183,9 +183,18 @@ impl Source for Tables<'_> {
         rows.iter().map(|(name, row)| row.parse(name)).collect()
     }
 
-    fn runs(&self) -> Result<Vec<RunSummary>> {
-        let bodies = self.all("SELECT body FROM runs ORDER BY first", params![], |row| blob(row, 0))?;
-        bodies.iter().map(|body| summary(body)).collect()
+    fn runs(&self) -> Result<Vec<RunRow>> {
+        let runs = self.all("SELECT id, first, last, body FROM runs ORDER BY first", params![], |row| {
+            Ok((bytes(row, 0)?, count(row, 1)?, count(row, 2)?, blob(row, 3)?))
+        })?;
+        let parse = |(id, first, last, body): &(String, u64, u64, Vec<u8>)| {
+            let summary = summary(body)?;
+            if summary.id.as_str() != id {
+                return Err(corrupt(format!("the summary of run `{id}` is filed under another name than `{}`", summary.id)));
+            }
+            Ok(RunRow { first: *first, last: *last, summary })
+        };
+        runs.iter().map(parse).collect()
     }
 }
 

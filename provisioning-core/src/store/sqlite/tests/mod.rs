@@ -2,6 +2,7 @@
 //!
 //! What every store must do is in the common suite.
 
+mod bytes;
 mod damage;
 mod golden;
 
