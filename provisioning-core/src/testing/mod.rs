@@ -6,9 +6,7 @@
 mod cloud;
 mod conformance;
 mod crash;
-mod flag;
 mod host;
-mod image;
 mod reporter;
 mod seeded;
 mod sweep;
