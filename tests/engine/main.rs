@@ -7,6 +7,7 @@ mod fixture;
 mod holding;
 mod hosts;
 mod keeping;
+mod known;
 mod queued;
 mod rolling_back;
 mod stopping;

@@ -192,9 +192,10 @@ impl Ledger {
         }
     }
 
-    /// Takes away what has a name.
+    /// Takes away what has a name, and the flag on it.
     pub(super) fn remove(&mut self, name: &str) {
         self.objects.retain(|_, held| held.thing.name != name);
+        self.flags.remove(name);
     }
 
     fn held(&mut self, id: &str) -> Result<&mut Held> {

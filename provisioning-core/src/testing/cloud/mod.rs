@@ -108,6 +108,11 @@ impl FakeCloud {
         self.inner().faults.left()
     }
 
+    /// Forgets the faults that have not come yet.
+    pub fn clear_faults(&self) {
+        self.inner().faults = Faults::default();
+    }
+
     /// What exists: the identity of each thing, and the token that made it.
     pub fn tokens(&self) -> BTreeMap<String, String> {
         self.inner().ledger.tokens()
@@ -185,7 +190,8 @@ impl FakeCloud {
             }
             Fault::Panic => {
                 self.look(effect)?;
-                panic!("the fake provider panics, as it was asked to");
+                // Like a panic, without its message on the standard error of every test.
+                std::panic::resume_unwind(Box::new("the fake provider panics, as it was asked to"))
             }
             Fault::Refuse(_) | Fault::HalfOpen | Fault::TooMany { .. } | Fault::ServerError | Fault::Expired => {
                 Err(fault.error(&call))
