@@ -108,7 +108,7 @@ impl Ledger {
     pub(super) fn poll(&mut self, id: &str, when: Moment) -> Result<Reply<Thing>> {
         let held = self.held(id)?;
         if held.ready_at > when.now {
-            return Ok(wait(held.ready_at - when.now, "starting"));
+            return Ok(wait(held.ready_at.saturating_sub(when.now), "starting"));
         }
         if held.polls == 0 {
             return Ok(Reply::Done(held.thing.clone()));
@@ -124,7 +124,7 @@ impl Ledger {
         }
         (held.thing.size, held.thing.from) = (spec.size, spec.from.clone());
         held.ready_at = held.ready_at.max(when.now + when.ready_after);
-        let left = held.ready_at - when.now;
+        let left = held.ready_at.saturating_sub(when.now);
         Ok(if left.is_zero() { Reply::Done(held.thing.clone()) } else { wait(left, "changing") })
     }
 
@@ -132,7 +132,7 @@ impl Ledger {
     pub(super) fn delete(&mut self, id: &str, when: Moment) -> Reply<()> {
         let Ok(held) = self.held(id) else { return Reply::Done(()) };
         held.ready_at = held.ready_at.max(when.now + when.ready_after);
-        let left = held.ready_at - when.now;
+        let left = held.ready_at.saturating_sub(when.now);
         if !left.is_zero() {
             return wait(left, "going");
         }

@@ -1,3 +1,5 @@
+//! What the faults of the cloud in memory do, and how a lag and tokens show.
+
 use std::mem::discriminant;
 use std::time::Duration;
 
@@ -27,9 +29,18 @@ fn every_fault_is_among_all() {
     let kinds: std::collections::BTreeSet<_> = Fault::ALL.iter().map(|fault| format!("{:?}", discriminant(fault))).collect();
     // Whoever adds a variant adds it to the list, and counts it here.
     let known = |fault: Fault| match fault {
-        Fault::Refuse(_) | Fault::LoseReply | Fault::LateSuccess(_) | Fault::HalfOpen | Fault::Hang => {}
-        Fault::TooMany { .. } | Fault::ServerError | Fault::Malformed | Fault::NotReady(_) => {}
-        Fault::NotFound | Fault::Expired | Fault::Panic => {}
+        Fault::Refuse(_)
+        | Fault::LoseReply
+        | Fault::LateSuccess(_)
+        | Fault::HalfOpen
+        | Fault::Hang
+        | Fault::TooMany { .. }
+        | Fault::ServerError
+        | Fault::Malformed
+        | Fault::NotReady(_)
+        | Fault::NotFound
+        | Fault::Expired
+        | Fault::Panic => {}
     };
     Fault::ALL.into_iter().for_each(known);
     assert_eq!(kinds.len(), 12);
