@@ -50,18 +50,23 @@ impl Lab {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
-        Self::over(Arc::new(MemoryStore::new(Identity::fresh(&System))), settings, None)
+        Self::over(FakeCloud::default(), Arc::new(MemoryStore::new(Identity::fresh(&System))), settings, None)
+    }
+
+    /// One with a cloud of a certain sort.
+    pub(crate) fn on(cloud: FakeCloud) -> Self {
+        Self::over(cloud, Arc::new(MemoryStore::new(Identity::fresh(&System))), Settings::shipped(), None)
     }
 
     /// One with a store in memory, one with a store on disk.
     pub(crate) fn both() -> [Self; 2] {
         let directory = tempfile::tempdir().expect("a directory");
         let store = SqliteStore::open(&directory.path().join("store.db"), Opening::OrCreate(&System)).expect("a store");
-        [Self::memory(), Self::over(Arc::new(store), Settings::shipped(), Some(directory))]
+        [Self::memory(), Self::over(FakeCloud::default(), Arc::new(store), Settings::shipped(), Some(directory))]
     }
 
-    fn over(store: Arc<dyn Store>, settings: Settings, directory: Option<TempDir>) -> Self {
-        let (cloud, events) = (FakeCloud::default(), Arc::new(Mutex::new(Vec::new())));
+    fn over(cloud: FakeCloud, store: Arc<dyn Store>, settings: Settings, directory: Option<TempDir>) -> Self {
+        let events = Arc::new(Mutex::new(Vec::new()));
         let seen = events.clone();
         let observer = Observer::new(move |event| seen.lock().expect("whole").push(event.clone()));
         let engine = Engine::builder(cloud.registry(), store.clone()).settings(settings.clone()).observer(observer).build();
@@ -128,6 +133,11 @@ impl Lab {
     pub(crate) fn events(&self) -> Vec<Event> {
         self.events.lock().expect("whole").clone()
     }
+}
+
+/// What an apply is planned with.
+pub(crate) fn applying() -> PlanOptions {
+    PlanOptions::new(Command::Apply)
 }
 
 /// The verbs and resources of a plan's steps.

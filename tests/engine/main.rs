@@ -1,11 +1,13 @@
 //! The engine from outside: real engines on a fake cloud, with stores in memory and on disk.
 
 mod applying;
+mod doubting;
 mod failing;
 mod fixture;
 mod holding;
 mod hosts;
 mod keeping;
+mod known;
 mod queued;
 mod rolling_back;
 mod settling;

@@ -6,9 +6,7 @@
 mod cloud;
 mod conformance;
 mod crash;
-mod flag;
 mod host;
-mod image;
 mod reporter;
 mod seeded;
 mod simulation;
@@ -23,5 +21,7 @@ pub use seeded::{ManualClock, SeededIds};
 pub use simulation::{Lived, Random, simulate};
 pub use sweep::{Scene, Swept, sweep};
 pub use sweep::{
-    blind_every_step, crash_after_every_record, fail_every_step, hang_at_every_step, panic_at_every_step, repeat_every_step,
+    blind_every_step, crash_after_every_record, every_fault, fail_every_step, hang_at_every_step, pairs, panic_at_every_step,
+    repeat_every_step,
 };
+pub use sweep::{cancel_and_roll_back, fail_and_roll_back, fail_every_undo};

@@ -179,7 +179,6 @@ impl Life {
         let name = self.random.pick(&names).clone();
         if self.random.chance(50) {
             self.cloud.steal(&name);
-            self.cloud.meddle_flag(&name, None);
             self.tell(&format!("somebody removes {name}"));
         } else {
             self.cloud.meddle(&name, Some(9));

@@ -4,13 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Scene;
-use super::world::{difference, orphans, world};
+use super::world::{contents, difference, orphans, world};
 use crate::clock::{Clock, Timestamp};
 use crate::engine::{Control, Engine, PlanOptions, Report};
 use crate::error::{ErrorKind, Result};
-use crate::plan::{Command, Plan};
+use crate::event::Observer;
+use crate::plan::{Action, Command, Plan};
 use crate::provider::Token;
 use crate::record::Outcome;
+use crate::resource::Desired;
 use crate::store::{Identity, MemoryStore, Store};
 use crate::testing::{CrashPoint, CrashingStore, Death, FakeCloud, ManualClock, Moment, SeededIds};
 
@@ -25,6 +27,17 @@ pub(super) enum Expect {
     FailureAndNewPlan,
     /// With a step in doubt; a resume finds out.
     Doubt,
+    /// As if nothing had happened, but for what the cloud counts: what a call was about was gone already.
+    SuccessWithout,
+    /// Failed, since what a call was about is gone; a new plan makes it anew.
+    FailureWithout,
+}
+
+/// What a run is to lead to: what somebody declares, and how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Goal<'a> {
+    pub desired: &'a Desired,
+    pub command: Command,
 }
 
 pub(super) struct Case {
@@ -34,22 +47,31 @@ pub(super) struct Case {
     clock: Arc<ManualClock>,
     ids: Arc<SeededIds>,
     plan: Plan,
+    /// What the cloud held before everything that the scene does to it.
+    pub start: Vec<String>,
     runs_before: usize,
 }
 
 impl Case {
     /// A new world with what was there before, and the plan that is to be disturbed.
     pub(super) async fn set(scene: &Scene) -> Result<Self> {
-        let (cloud, ids) = (FakeCloud::default(), Arc::new(SeededIds::new(1)));
+        let (cloud, ids) = (scene.cloud(), Arc::new(SeededIds::new(1)));
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(0)));
         let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Identity::fresh(ids.as_ref())));
         let engine = engine(scene, &cloud, store.clone(), (clock.clone(), ids.clone()));
         let before = engine.plan(&scene.before, &PlanOptions::new(Command::Apply)).await?;
         engine.apply(&before, &Control::new()).await?;
-        let plan = engine.plan(&scene.desired, &PlanOptions::new(scene.command)).await?;
+        let start = cloud.contents();
+        let plan = if scene.command == Command::Rollback {
+            let done = engine.plan(&scene.desired, &PlanOptions::new(Command::Apply)).await?;
+            engine.apply(&done, &Control::new()).await?;
+            engine.plan_rollback(None).await?
+        } else {
+            engine.plan(&scene.desired, &PlanOptions::new(scene.command)).await?
+        };
         let runs_before = engine.runs().await?.len();
         cloud.clear_calls();
-        Ok(Self { cloud, scene: scene.clone(), store, clock, ids, plan, runs_before })
+        Ok(Self { cloud, scene: scene.clone(), store, clock, ids, plan, start, runs_before })
     }
 
     /// Carries the plan out; gives how many appends that takes.
@@ -63,8 +85,17 @@ impl Case {
         }
     }
 
+    /// The world at the end. What came back is known to hang on a lookup only when it is declared again; the state alone
+    /// takes that in, and here it has.
     pub(super) async fn world(&self) -> Result<Vec<String>> {
-        world(&self.cloud, &self.engine(self.store.clone())).await
+        let (engine, goal) = (self.engine(self.store.clone()), self.goal());
+        if self.scene.command == Command::Rollback {
+            let plan = engine.plan(goal.desired, &PlanOptions::new(goal.command)).await?;
+            if plan.steps.iter().all(|step| step.action == Action::Refresh) {
+                engine.apply(&plan, &Control::new()).await?;
+            }
+        }
+        world(&self.cloud, &engine).await
     }
 
     /// Carries the plan out with the faults that were injected.
@@ -80,11 +111,54 @@ impl Case {
         }
         problems.extend(self.unknown_objects().await);
         let settled = match expect {
-            Expect::Success => Ok(report),
+            Expect::Success | Expect::SuccessWithout => Ok(report),
             Expect::Failure | Expect::Doubt => engine.resume(None, &Control::new()).await,
-            Expect::FailureAndNewPlan => self.plan_again(&engine).await,
+            Expect::FailureAndNewPlan | Expect::FailureWithout => self.plan_again(&engine).await,
         };
-        problems.extend(self.ended(settled, wanted).await);
+        problems.extend(match expect {
+            Expect::SuccessWithout | Expect::FailureWithout => self.ended(settled, &contents(wanted)).await,
+            _ => self.ended(settled, wanted).await,
+        });
+        problems
+    }
+
+    /// Carries the plan out and tells somebody of it.
+    pub(super) async fn apply_watched(&self, control: &Control, observer: Observer) -> Result<Report> {
+        let builder = Engine::builder(self.cloud.registry(), self.store.clone()).settings(self.scene.settings.clone());
+        let engine = builder.clock(self.clock.clone()).ids(self.ids.clone()).observer(observer).build();
+        engine.apply(&self.plan, control).await
+    }
+
+    pub(super) async fn resume(&self) -> Result<Report> {
+        self.engine(self.store.clone()).resume(None, &Control::new()).await
+    }
+
+    /// Takes the last run back.
+    pub(super) async fn roll_back(&self) -> Result<Report> {
+        let engine = self.engine(self.store.clone());
+        let plan = engine.plan_rollback(None).await?;
+        engine.apply(&plan, &Control::new()).await
+    }
+
+    /// Carries the plan out with the faults that were injected, and goes on until it is through: once more for each of
+    /// them at most.
+    pub(super) async fn persevere(&self, faults: usize, wanted: &[String]) -> Vec<String> {
+        let engine = self.engine(self.store.clone());
+        let mut result = engine.apply(&self.plan, &Control::new()).await;
+        let mut problems = self.unknown_objects().await;
+        for _ in 0..faults {
+            result = match &result {
+                Ok(report) if report.outcome == Outcome::Completed => break,
+                // What is gone is not there for a resume either.
+                Ok(report) if !report.failures.iter().any(|(_, failure)| failure.kind == ErrorKind::NotFound) => {
+                    engine.resume(None, &Control::new()).await
+                }
+                _ => self.plan_again(&engine).await,
+            };
+            problems.extend(self.unknown_objects().await);
+        }
+        self.cloud.clear_faults();
+        problems.extend(self.ended(result, wanted).await);
         problems
     }
 
@@ -152,12 +226,21 @@ impl Case {
     }
 
     async fn plan_again(&self, engine: &Engine) -> Result<Report> {
-        let plan = engine.plan(&self.scene.desired, &PlanOptions::new(self.scene.command)).await?;
+        let goal = self.goal();
+        let plan = engine.plan(goal.desired, &PlanOptions::new(goal.command)).await?;
         engine.apply(&plan, &Control::new()).await
     }
 
+    /// What is declared where the run ends well: a way back leads to what was there before.
+    pub(super) fn goal(&self) -> Goal<'_> {
+        match self.scene.command {
+            Command::Rollback => Goal { desired: &self.scene.before, command: Command::Apply },
+            command => Goal { desired: &self.scene.desired, command },
+        }
+    }
+
     /// Objects that are neither in the state nor looked for by a resume.
-    async fn unknown_objects(&self) -> Vec<String> {
+    pub(super) async fn unknown_objects(&self) -> Vec<String> {
         let engine = self.engine(self.store.clone());
         let found = async {
             let status = engine.status().await?;
@@ -180,18 +263,20 @@ impl Case {
             Err(error) => return vec![format!("it does not go on: {error}")],
         };
         let mut problems = outcome(&report, Expect::Success);
-        match self.check().await {
+        match self.check(self.goal()).await {
             Ok(more) => problems.extend(more),
             Err(error) => problems.push(format!("the end cannot be read: {error}")),
         }
         match self.world().await {
+            Ok(found) if contents(wanted) == wanted => problems.extend(difference(wanted, &contents(&found))),
             Ok(found) => problems.extend(difference(wanted, &found)),
             Err(error) => problems.push(format!("the world cannot be read: {error}")),
         }
         problems
     }
 
-    async fn check(&self) -> Result<Vec<String>> {
+    /// What is wrong with a world in which nothing of a goal is left to do.
+    pub(super) async fn check(&self, goal: Goal<'_>) -> Result<Vec<String>> {
         let engine = self.engine(self.store.clone());
         let rows = engine.state().await?;
         let mut problems = orphans(&self.cloud, &rows, &[]);
@@ -203,12 +288,14 @@ impl Case {
         problems.extend(engine.verify().await?.problem.map(|problem| format!("verify: {problem}")));
         let held = self.store.holder().await?.filter(|lease| lease.expires_at > self.clock.now());
         problems.extend(held.map(|lease| format!("the lease is still held by {}", lease.holder)));
-        let plan = match engine.plan(&self.scene.desired, &PlanOptions::new(self.scene.command)).await {
+        let plan = match engine.plan(goal.desired, &PlanOptions::new(goal.command)).await {
             Err(error) if error.kind() == ErrorKind::Conflict => return Ok(vec![format!("no new plan: {error}")]),
             plan => plan?,
         };
-        if !plan.is_empty() {
-            let steps: Vec<_> = plan.steps.iter().map(|step| step.id.to_string()).collect();
+        let undone = goal.command == Command::Apply && goal.desired == &self.scene.before;
+        let left = plan.steps.iter().filter(|step| !undone || step.action != Action::Refresh);
+        let steps: Vec<_> = left.map(|step| step.id.to_string()).collect();
+        if !steps.is_empty() || !(plan.is_empty() || undone) {
             problems.push(format!("a new plan has something to do: {}", steps.join(", ")));
         }
         Ok(problems)
@@ -227,8 +314,8 @@ fn engine(scene: &Scene, cloud: &FakeCloud, store: Arc<dyn Store>, (clock, ids):
 fn outcome(report: &Report, expect: Expect) -> Vec<String> {
     let found = (report.outcome, report.failures.len(), report.in_doubt.len());
     let right = match expect {
-        Expect::Success => found == (Outcome::Completed, 0, 0) && report.not_begun == 0,
-        Expect::Failure | Expect::FailureAndNewPlan => found == (Outcome::Failed, 1, 0),
+        Expect::Success | Expect::SuccessWithout => found == (Outcome::Completed, 0, 0) && report.not_begun == 0,
+        Expect::Failure | Expect::FailureAndNewPlan | Expect::FailureWithout => found == (Outcome::Failed, 1, 0),
         Expect::Doubt => found == (Outcome::Failed, 0, 1),
     };
     if right {

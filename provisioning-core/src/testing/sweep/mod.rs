@@ -3,19 +3,26 @@
 //! Each case has its own fake cloud and its own store in memory. A sweep runs best on a current-thread runtime with a
 //! paused clock: then it is the same every time and its waits cost nothing. How two worlds are compared is in `world`.
 
+mod back;
 mod case;
+mod faulty;
 mod world;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use back::{cancel_and_roll_back, fail_and_roll_back, fail_every_undo};
+pub use faulty::{every_fault, pairs};
 
 use case::{Case, Expect};
 
-use super::Fault;
 use super::crash::{CrashPoint, Death, Moment};
+use super::{FakeCloud, Fault};
 use crate::config::Settings;
 use crate::error::{Result, Retry};
 use crate::plan::Command;
 use crate::resource::Desired;
+use crate::schema::Tokens;
 
 /// What is swept: a plan, from a world that was reached undisturbed.
 #[derive(Debug, Clone)]
@@ -24,16 +31,27 @@ pub struct Scene {
     pub before: Desired,
     /// What the plan under test is made for.
     pub desired: Desired,
-    /// What the plan under test is to do.
+    /// What the plan under test is to do. A rollback takes back what led from the one to the other.
     pub command: Command,
     /// The settings of every engine.
     pub settings: Settings,
+    /// How long a new thing takes to show in a search.
+    pub lag: Duration,
+    /// How a thing is found again whose maker heard no answer.
+    pub tokens: Tokens,
 }
 
 impl Scene {
     /// The first apply of what is desired, in an empty world.
     pub fn new(desired: Desired) -> Self {
-        Self { before: Desired::default(), desired, command: Command::Apply, settings: Settings::shipped() }
+        Self {
+            before: Desired { providers: desired.providers.clone(), ..Desired::default() },
+            desired,
+            command: Command::Apply,
+            settings: Settings::shipped(),
+            lag: Duration::ZERO,
+            tokens: Tokens::default(),
+        }
     }
 
     /// The same from a world in which something else was applied.
@@ -41,6 +59,17 @@ impl Scene {
     pub fn after(mut self, before: Desired) -> Self {
         self.before = before;
         self
+    }
+
+    /// The way back instead: the run that led there is done, and taking it back is what is disturbed.
+    #[must_use]
+    pub fn undone(mut self) -> Self {
+        self.command = Command::Rollback;
+        self
+    }
+
+    fn cloud(&self) -> FakeCloud {
+        FakeCloud::default().with_lag(self.lag).with_tokens(self.tokens)
     }
 }
 
@@ -65,15 +94,13 @@ impl Swept {
     }
 }
 
-/// Every sweep there is.
+/// Every sweep there is of one plan, but for [`pairs`]: how it is taken back is swept by itself.
 ///
 /// # Errors
 /// Those of the undisturbed run; what goes wrong in a disturbed one is a finding.
 pub async fn sweep(scene: &Scene) -> Result<Swept> {
-    let mut swept = fail_every_step(scene).await?;
-    swept.add(repeat_every_step(scene).await?);
-    swept.add(panic_at_every_step(scene).await?);
-    swept.add(hang_at_every_step(scene).await?);
+    let mut swept = every_fault(scene).await?;
+    swept.add(fail_every_step(scene).await?);
     swept.add(blind_every_step(scene).await?);
     swept.add(crash_after_every_record(scene).await?);
     Ok(swept)
@@ -160,22 +187,31 @@ async fn undisturbed(scene: &Scene) -> Result<(Vec<String>, Vec<String>, usize)>
 /// Disturbs every call of a run once; a second fault hits the search for the first one's effect.
 async fn disturb(scene: &Scene, faults: &[Fault], expect: Expect) -> Result<Swept> {
     let (wanted, calls, _) = undisturbed(scene).await?;
-    let (mut swept, mut seen) = (Swept::default(), BTreeMap::new());
-    for call in calls {
-        let spared = seen.entry(call.clone()).and_modify(|count| *count += 1).or_insert(0_usize);
+    let mut swept = Swept::default();
+    for (call, spared) in numbered(calls) {
         let search = if faults.len() > 1 { search(&call) } else { None };
         if faults.len() > 1 && search.is_none() {
             continue;
         }
         let case = Case::set(scene).await?;
-        case.cloud.inject_after(*spared, &call, faults[0]);
+        case.cloud.inject_after(spared, &call, faults[0]);
         if let Some((search, spared)) = search {
             case.cloud.inject_after(spared, &search, faults[1]);
         }
-        let what = format!("{faults:?} at `{call}` ({})", *spared + 1);
+        let what = format!("{faults:?} at `{call}` ({})", spared + 1);
         swept.note(&what, case.disturbed(expect, &wanted).await);
     }
     Ok(swept)
+}
+
+/// Each call, with how many of the same description come before it.
+fn numbered(calls: Vec<String>) -> Vec<(String, usize)> {
+    let mut seen = BTreeMap::new();
+    let number = |call: String| {
+        let count = seen.entry(call.clone()).and_modify(|count| *count += 1).or_insert(0_usize);
+        (call, *count)
+    };
+    calls.into_iter().map(number).collect()
 }
 
 /// The call that looks whether another one had its effect, and how many like it come before.

@@ -32,6 +32,11 @@ pub(super) fn difference(wanted: &[String], found: &[String]) -> Vec<String> {
     missing.chain(found.difference(&wanted).map(|line| format!("instead: {line}"))).collect()
 }
 
+/// The lines of a world that say what the cloud holds.
+pub(super) fn contents(world: &[String]) -> Vec<String> {
+    world.iter().filter(|line| line.starts_with("cloud: ")).cloned().collect()
+}
+
 /// Every object is in the state once, or, while a run is open, bears the token of an open step.
 pub(super) fn orphans(cloud: &FakeCloud, rows: &BTreeMap<crate::name::ResourceName, StateRow>, open: &[String]) -> Vec<String> {
     let objects = || rows.values().flat_map(|row| row.object.iter().chain(&row.deposed));

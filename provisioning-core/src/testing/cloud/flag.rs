@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::{FakeCloud, Ledger};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Command, Facts, Host, Output};
 use crate::name::ResourceName;
@@ -12,7 +13,6 @@ use crate::provider::Context;
 use crate::registry::Transport;
 use crate::schema::Schema;
 use crate::task::{Condition, TaskService};
-use crate::testing::FakeCloud;
 use crate::value::Value;
 
 pub(super) struct FlagService(pub(super) FakeCloud);
@@ -20,39 +20,42 @@ pub(super) struct FlagService(pub(super) FakeCloud);
 #[async_trait]
 impl TaskService for FlagService {
     fn schema(&self) -> Arc<Schema> {
-        self.0.flag_schema()
+        self.0.schemas.flag.clone()
     }
 
     async fn check(&self, _: &ResourceName, host: &dyn Host, inputs: &Value) -> Result<Condition> {
         let name = host.facts().await?.host_name;
-        let look = || {
-            Ok(match self.0.flag(&name) {
+        let (call, wanted) = (format!("check flag on {name}"), wanted(inputs)?);
+        let look = move |ledger: &mut Ledger, _| {
+            Ok(match ledger.flag(&name) {
                 None => Condition::Absent,
-                Some((value, raised)) if value == wanted(inputs)? => Condition::InSync(Value::map([("raised", raised.into())])),
+                Some((value, raised)) if value == wanted => Condition::InSync(Value::map([("raised", raised.into())])),
                 Some(_) => Condition::Differs("the flag says something else".into()),
             })
         };
-        self.0.call(format!("check flag on {name}"), look).await
+        self.0.call(call, look).await
     }
 
     async fn apply(&self, _: &Context, host: &dyn Host, inputs: &Value) -> Result<Value> {
         let name = host.facts().await?.host_name;
-        let raise = || {
-            if !self.0.has_thing(&name) {
+        let (call, wanted) = (format!("raise flag on {name}"), wanted(inputs)?);
+        let raise = move |ledger: &mut Ledger, _| {
+            if !ledger.has_thing(&name) {
                 return Err(Error::new(ErrorKind::NotFound, format!("nobody answers at `{name}`")));
             }
-            Ok(Value::map([("raised", self.0.set_flag(&name, Some(wanted(inputs)?)).into())]))
+            Ok(Value::map([("raised", ledger.set_flag(&name, Some(wanted)).into())]))
         };
-        self.0.call(format!("raise flag on {name}"), raise).await
+        self.0.call(call, raise).await
     }
 
     async fn remove(&self, _: &Context, host: &dyn Host, _: &Value) -> Result<()> {
         let name = host.facts().await?.host_name;
-        let lower = || {
-            self.0.set_flag(&name, None);
+        let call = format!("lower flag on {name}");
+        let lower = move |ledger: &mut Ledger, _| {
+            ledger.set_flag(&name, None);
             Ok(())
         };
-        self.0.call(format!("lower flag on {name}"), lower).await
+        self.0.call(call, lower).await
     }
 }
 

@@ -1,14 +1,14 @@
 //! The lookup of the fake cloud: every image exists, and its identity follows from its name.
 //!
-//! Things and faults are in `cloud`.
+//! Things are in `kind`, faults in `fault`.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use super::FakeCloud;
 use crate::error::Result;
 use crate::provider::Lookup;
 use crate::schema::Schema;
-use crate::testing::FakeCloud;
 
 pub(super) struct ImageLookup(pub(super) FakeCloud);
 
@@ -30,10 +30,10 @@ impl Lookup for ImageLookup {
     type Answer = Image;
 
     fn schema(&self) -> Schema {
-        self.0.image_schema().as_ref().clone()
+        self.0.schemas.image.as_ref().clone()
     }
 
     async fn read(&self, query: ImageQuery) -> Result<Image> {
-        self.0.call(format!("look up {}", query.name), || Ok(Image { id: format!("img-{}", query.name) })).await
+        self.0.call(format!("look up {}", query.name), move |_, _| Ok(Image { id: format!("img-{}", query.name) })).await
     }
 }

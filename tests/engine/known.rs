@@ -1,0 +1,88 @@
+//! What is known to be wrong, each in the fewest steps that show it. A test says what ought to be, and how it fails; once
+//! it passes, it moves to where it belongs, and the pattern in `sweeps.rs` that stands for it goes.
+
+use provisioning_core::config::{OnFailure, Settings};
+use provisioning_core::engine::Undone;
+use provisioning_core::error::Retry;
+use provisioning_core::record::Outcome;
+use provisioning_core::testing::Fault;
+use serde_json::{Value as Json, json};
+
+use crate::fixture::{Lab, steps};
+
+/// The way back declares the outputs as they were, but not the lookups that they refer to.
+#[tokio::test]
+#[should_panic(expected = "`outputs.image`: `${base.id}`: there is no resource `base`")]
+async fn a_run_is_taken_back_where_an_output_refers_to_a_lookup() {
+    let lab = Lab::memory();
+    let sized = |size: u32| {
+        json!({
+            "lookups": { "base": { "kind": "image", "name": "debian" } },
+            "resources": { "a": { "size": size } },
+            "outputs": { "image": "${base.id}" },
+        })
+    };
+    lab.apply(&sized(1)).await;
+    lab.apply(&sized(2)).await;
+    let planned = lab.engine.plan_rollback(None).await;
+    let plan = planned.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(steps(&plan), ["a/update"]);
+}
+
+async fn refused(first: &Json, second: &Json, call: &str) -> (Lab, Undone) {
+    let lab = Lab::with(Settings { on_failure: OnFailure::Rollback, ..Settings::shipped() });
+    lab.apply(first).await;
+    lab.cloud.inject(call, Fault::Refuse(Retry::Never));
+    let report = lab.run(second).await;
+    assert_eq!(report.outcome, Outcome::Failed);
+    (lab, report.rollback.expect("it was to be taken back"))
+}
+
+/// The way back makes `a` anew, with another address, and leaves `b` with the one that is gone: only what the run touched
+/// is planned.
+#[tokio::test]
+#[should_panic(expected = "left: [\"b/update\"]")]
+async fn what_refers_to_an_object_that_is_made_anew_follows_it_back() {
+    let zoned = |zone: &str| json!({ "resources": { "a": { "zone": zone }, "b": { "from": "${a.address}" } } });
+    let (lab, back) = refused(&zoned("1"), &zoned("2"), "create a").await;
+    let Undone::Run(back) = back else { panic!("{back:?}") };
+    assert_eq!(back.outcome, Outcome::Completed);
+    assert_eq!(lab.cloud.contents(), ["a", "b"]);
+    assert_eq!(steps(&lab.plan(&zoned("1")).await), [""; 0]);
+}
+
+fn renewed(zone: &str) -> Json {
+    let lifecycle = json!({ "create_before_destroy": true });
+    let name = |of: &str| format!("{of}-{zone}");
+    json!({ "resources": {
+        "a": { "name": name("a"), "zone": zone, "polls": 1, "lifecycle": lifecycle },
+        "b": { "name": name("b"), "zone": zone, "from": "${a.id}", "lifecycle": lifecycle },
+    } })
+}
+
+/// What was to be replaced is still there, deposed; the way back makes a second one in place of going back to it. Its name
+/// is taken as long as the first one is there.
+#[tokio::test]
+#[should_panic(expected = "there is a thing `a-1` already")]
+async fn a_replacement_that_creates_first_and_failed_is_taken_back() {
+    let (lab, back) = refused(&renewed("1"), &renewed("2"), "poll a-2").await;
+    let Undone::Run(back) = back else { panic!("{back:?}") };
+    assert_eq!(back.outcome, Outcome::Completed, "{:?}", back.failures);
+    assert_eq!(lab.cloud.contents(), ["a-1", "b-1"]);
+}
+
+/// The same where nothing else is in the way: it ends well, with another object than the one that was there all the time.
+#[tokio::test]
+#[should_panic(expected = "left: \"t-3\"")]
+async fn a_replacement_that_creates_first_and_failed_goes_back_to_the_old_object() {
+    let alone = |zone: &str| {
+        let mut document = renewed(zone);
+        document["resources"].as_object_mut().expect("resources").remove("b");
+        document
+    };
+    let (lab, back) = refused(&alone("1"), &alone("2"), "poll a-2").await;
+    let Undone::Run(back) = back else { panic!("{back:?}") };
+    assert_eq!(back.outcome, Outcome::Completed, "{:?}", back.failures);
+    assert_eq!(lab.cloud.contents(), ["a-1"]);
+    assert_eq!(lab.engine.state().await.expect("rows")["a"].object.as_ref().expect("one").id, "t-1");
+}
