@@ -118,8 +118,8 @@ fn every_command_answers_in_json() {
         "forget a",
         "destroy --yes",
     ];
-    // The first two need a run that failed; the others need a host, and shell has nothing to say itself.
-    let mut told = BTreeSet::from(["resume", "abandon", "exec", "shell", "logs"].map(str::to_owned));
+    // These need a run that failed, somebody else at work, or a host; and shell has nothing to say itself.
+    let mut told = BTreeSet::from(["resume", "adopt", "retry", "abandon", "unlock", "exec", "shell", "logs"].map(str::to_owned));
     for words in lives {
         let words: Vec<_> = words.split(' ').chain(["--json"]).collect();
         let answer = workspace.expect(&words, 0);

@@ -21,6 +21,7 @@ use crate::plan::{Action, Plan, Step};
 use crate::provider::{Context, Reporter, Token};
 use crate::record::Object;
 use crate::schedule::{Call, Event, Reply, StepIndex};
+use crate::schema::Existence;
 use crate::value::Value;
 
 /// An external identity that a running call reports, and whom to tell when it is durable.
@@ -53,6 +54,8 @@ pub(super) struct Calls {
     targets: HashMap<StepIndex, Result<Option<Target>>>,
     phases: HashMap<StepIndex, String>,
     objects: HashMap<StepIndex, Option<Object>>,
+    /// The objects that exist and of which no record is durable yet.
+    pub unrecorded: Vec<(StepIndex, String)>,
 }
 
 impl Calls {
@@ -73,6 +76,7 @@ impl Calls {
             targets: HashMap::new(),
             phases: job.plan.steps.iter().enumerate().filter_map(phase).collect(),
             objects: HashMap::new(),
+            unrecorded: Vec::new(),
         }
     }
 
@@ -175,6 +179,10 @@ impl Calls {
         let reply = match result {
             Ok(Effect::Done(object)) => {
                 let schema = self.targets.remove(&step).and_then(Result::ok).flatten().map(|target| target.schema());
+                let exists = schema.as_ref().is_some_and(|schema| schema.existence != Existence::Stored);
+                if let (Action::Create, Some(object), true) = (&self.plan.steps[step].action, &object, exists) {
+                    self.unrecorded.push((step, object.id.clone()));
+                }
                 self.objects.insert(step, ledger.finish(step, schema.as_deref(), object));
                 Reply::Done
             }

@@ -15,7 +15,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event as Shown, Observer, Transient};
 use crate::journal::{Progress, Status};
 use crate::name::StepId;
-use crate::plan::Action as PlanAction;
 use crate::record::{Fact, Outcome, StepFact};
 use crate::schedule::{Action, Event, Policy, Schedule, StepIndex};
 use crate::store::{Draft, Late, Lease, Store};
@@ -47,8 +46,6 @@ pub(super) struct Run {
     stop: watch::Receiver<Stop>,
     identified: mpsc::UnboundedReceiver<Identified>,
     timers: BTreeSet<(Duration, StepIndex)>,
-    /// The objects of which no record is durable yet.
-    unrecorded: Vec<(StepIndex, String)>,
     begun: Instant,
     outcome: Option<Outcome>,
 }
@@ -78,7 +75,6 @@ impl Run {
             stop: job.stop,
             identified,
             timers: BTreeSet::new(),
-            unrecorded: Vec::new(),
             begun: Instant::now(),
             outcome: None,
         }
@@ -100,7 +96,7 @@ impl Run {
         for (step, failure) in &self.ledger.progress.failures {
             error = error.with_context("failed", format!("`{step}`: {}", failure.message));
         }
-        let unrecorded = std::mem::take(&mut self.unrecorded);
+        let unrecorded = std::mem::take(&mut self.calls.unrecorded);
         let mut learned: Vec<_> = unrecorded.into_iter().map(|(step, object)| self.calls.reported(step, object)).collect();
         tokio::select! {
             () = settle(&mut self.calls, &mut self.identified, &mut learned) => {}
@@ -209,7 +205,7 @@ impl Run {
             Happening::Event(event) => event,
             Happening::Finished(finished) => self.calls.reply(finished, &mut self.ledger),
             Happening::Identified(Identified { step, object, durable }) => {
-                self.unrecorded.push((step, object.clone()));
+                self.calls.unrecorded.push((step, object.clone()));
                 turn.drafts.push(self.ledger.step_fact(self.clock.now(), step, StepFact::Identified { object })?);
                 turn.acknowledge.push(durable);
                 return Ok(());
@@ -228,11 +224,7 @@ impl Run {
                 (step, StepFact::Started { attempt, inputs: self.calls.prepare(step, &mut self.ledger) })
             }
             Action::AppendSucceeded(step) => {
-                let object = self.calls.take_object(step);
-                if let (Some(object), PlanAction::Create) = (&object, &self.ledger.plan.steps[step].action) {
-                    self.unrecorded.push((step, object.id.clone()));
-                }
-                let fact = StepFact::Succeeded { object };
+                let fact = StepFact::Succeeded { object: self.calls.take_object(step) };
                 turn.drafts.push(self.ledger.step_fact(self.clock.now(), step, fact)?);
                 turn.drafts.extend(self.ledger.checkpoints(self.clock.now(), step)?);
                 return Ok(());
@@ -274,7 +266,7 @@ impl Run {
 
     async fn append(&mut self, turn: Turn) -> Result<()> {
         let entries = self.store.append(&self.lease, turn.drafts).await?;
-        self.unrecorded.clear();
+        self.calls.unrecorded.clear();
         for entry in entries {
             self.observer.observe(&Shown::Recorded(entry));
         }
