@@ -21,12 +21,6 @@ const SEEDS: std::ops::Range<u64> = 0..40;
 /// Sweeps a scene forward and on its way back; one call at a time makes more and smaller appends, and so more points to
 /// crash at.
 async fn check(scene: Scene, limits: &[usize], least: usize) {
-    check_but_for(&[], scene, limits, least).await;
-}
-
-/// The same where some ends are known to be wrong, by a part of what is found; once they are right, they have to go from
-/// the list. `known.rs` has each of them in the fewest steps.
-async fn check_but_for(known: &[&str], scene: Scene, limits: &[usize], least: usize) {
     let mut found = BTreeSet::new();
     let mut note = |what: String, swept: Result<Swept>, least: usize| {
         println!("{}", counted(&what, &swept, least));
@@ -49,9 +43,8 @@ async fn check_but_for(known: &[&str], scene: Scene, limits: &[usize], least: us
         note("stops taken back".into(), cancel_and_roll_back(&scene).await, 6);
         note("undos that fail".into(), fail_every_undo(&scene).await, 3);
     }
-    let new: Vec<_> = found.iter().filter(|finding| !known.iter().any(|known| finding.contains(known))).collect();
-    let gone: Vec<_> = known.iter().filter(|known| !found.iter().any(|finding| finding.contains(**known))).collect();
-    assert!(new.is_empty() && gone.is_empty(), "new: {new:#?}, no more: {gone:?}");
+    let shown: Vec<_> = found.iter().take(12).cloned().collect();
+    assert!(shown.is_empty(), "{} findings\n{}", found.len(), shown.join("\n"));
 }
 
 /// How many cases there were; enough, where there was anything to sweep.
@@ -146,27 +139,14 @@ fn zoned(zone: &str, first: bool) -> Json {
     json!({ "resources": resources })
 }
 
-/// A way back that makes something anew leaves what refers to it with what is gone.
-const LEFT_BEHIND: &str = "a new plan has something to do: dns/update";
-
 #[tokio::test(start_paused = true)]
 async fn a_replacement_comes_to_one_end() {
-    check_but_for(&[LEFT_BEHIND], Scene::new(desired(&zoned("b", false))).after(desired(&zoned("a", false))), &[16, 1], 60).await;
+    check(Scene::new(desired(&zoned("b", false))).after(desired(&zoned("a", false))), &[16, 1], 60).await;
 }
-
-/// A way back makes the old objects anew, which are still there.
-const STILL_THERE: [&str; 6] = [
-    "there is a thing `net-a` already",
-    "there is a thing `web-a` already",
-    "net/delete-deposed-1",
-    "web/delete-deposed-1",
-    "instead: net-b",
-    "instead: web-b",
-];
 
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_creates_first_comes_to_one_end() {
-    check_but_for(&STILL_THERE, Scene::new(desired(&zoned("b", true))).after(desired(&zoned("a", true))), &[16, 1], 60).await;
+    check(Scene::new(desired(&zoned("b", true))).after(desired(&zoned("a", true))), &[16, 1], 60).await;
 }
 
 fn flags(value: &str) -> Json {

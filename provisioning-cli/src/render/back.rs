@@ -27,6 +27,7 @@ fn line(change: &ResourceChange) -> Option<[String; 3]> {
         ChangeKind::Replace | ChangeKind::ReplaceBefore => "replace again",
         ChangeKind::Delete => "create again",
         ChangeKind::Forget => "take up again",
+        ChangeKind::Reinstate => "replace again",
         ChangeKind::Rename => "rename back",
         ChangeKind::Read | ChangeKind::Refresh => return None,
     };

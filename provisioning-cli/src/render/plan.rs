@@ -86,6 +86,7 @@ fn face(kind: ChangeKind) -> (&'static str, Style, &'static str) {
         ChangeKind::Read => (">", CYAN, ""),
         ChangeKind::Refresh => ("»", CYAN, "the state takes in what changed outside"),
         ChangeKind::Forget => ("»", CYAN, "the state drops it, the object stays"),
+        ChangeKind::Reinstate => ("»", CYAN, "the old one is there still, and is used again"),
         ChangeKind::Rename => ("»", CYAN, ""),
     }
 }
@@ -203,9 +204,9 @@ fn notes(field: &FieldChange) -> String {
 }
 
 /// How many changes there are of each verb, in the order in which they are summed up.
-pub(super) fn tally(plan: &Plan) -> [(usize, &'static str); 8] {
+pub(super) fn tally(plan: &Plan) -> [(usize, &'static str); 9] {
     let number = |verb: &str| plan.changes.iter().filter(|change| change.change.as_str() == verb).count();
-    ["create", "update", "replace", "delete", "read", "refresh", "forget", "rename"].map(|verb| (number(verb), verb))
+    ["create", "update", "replace", "delete", "read", "refresh", "forget", "reinstate", "rename"].map(|verb| (number(verb), verb))
 }
 
 fn summary(plan: &Plan) -> String {

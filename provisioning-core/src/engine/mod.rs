@@ -5,6 +5,7 @@
 //! [`executor`](crate::executor).
 
 mod control;
+mod history;
 mod hosts;
 mod inspect;
 mod options;

@@ -73,7 +73,7 @@ pub(super) async fn perform(
             Ok(Effect::Done(Some(Object { id: step.resource.to_string(), outputs })))
         }
         (Action::Refresh, Some(Target::Service(..))) => Ok(Effect::Done(step.prior.clone())),
-        (Action::Forget | Action::Rename { .. }, _) => Ok(Effect::Done(None)),
+        (Action::Forget | Action::Reinstate { .. } | Action::Rename { .. }, _) => Ok(Effect::Done(None)),
         (action, _) => Err(Error::bug(format!("`{}` cannot be done to a `{}`", action.verb(), step.kind))),
     }
 }
@@ -168,7 +168,7 @@ fn interrupted() -> Effect {
 }
 
 fn has_effect(action: &Action) -> bool {
-    !matches!(action, Action::Read | Action::Refresh | Action::Forget | Action::Rename { .. })
+    matches!(action, Action::Create | Action::Update | Action::Delete | Action::ApplyService | Action::RemoveService)
 }
 
 fn prior(step: &Step) -> Result<Object> {

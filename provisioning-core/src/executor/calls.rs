@@ -97,7 +97,7 @@ impl Calls {
 
     fn resolve(&mut self, index: StepIndex, ledger: &Ledger) -> Result<(Option<Target>, Value)> {
         let step = &self.plan.steps[index];
-        if matches!(step.action, Action::Forget | Action::Rename { .. }) {
+        if matches!(step.action, Action::Forget | Action::Reinstate { .. } | Action::Rename { .. }) {
             return Ok((None, Value::Null));
         }
         let target = self.tools.target(&ledger.world, &step.role, &step.kind)?;

@@ -74,7 +74,7 @@ impl Ledger {
         let rows = effect(&self.run, step, self.rows.get(step.row()), &recorded, &fact);
         for change in &rows {
             self.take_in(change);
-            if let (Action::Rename { .. }, RowChange::Put(row)) = (&step.action, change) {
+            if let (Action::Rename { .. } | Action::Reinstate { .. }, RowChange::Put(row)) = (&step.action, change) {
                 self.world.set(&row.name, row.outputs());
             }
         }

@@ -41,6 +41,7 @@ pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, 
             let renamed = StateRow { name: step.resource.clone(), role: step.role.clone(), ..kept(run, step, row) };
             vec![RowChange::Remove(from.clone()), put(renamed)]
         }),
+        (StepFact::Succeeded { .. }, Action::Reinstate { inputs }) => reinstated(run, step, row, inputs),
         (StepFact::Succeeded { object: None }, Action::Delete | Action::RemoveService | Action::Refresh) => {
             without(run, step, row)
         }
@@ -81,6 +82,14 @@ fn marked(run: &RunId, row: Option<&StateRow>, reason: &str) -> Vec<RowChange> {
     row.map_or_else(Vec::new, |row| {
         vec![put(StateRow { inconsistent: Some(reason.to_owned()), run: run.clone(), ..row.clone() })]
     })
+}
+
+/// The row with one of its deposed objects as the present one again, and the other way about.
+fn reinstated(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value) -> Vec<RowChange> {
+    let (Some(row), Some(object)) = (row, &step.prior) else { return Vec::new() };
+    let present = row.object.iter().filter(|present| present.id != object.id);
+    let deposed = row.deposed.iter().filter(|old| old.id != object.id).chain(present).cloned().collect();
+    vec![put(StateRow { deposed, ..made(run, step, None, inputs, object.clone()) })]
 }
 
 /// The row with one more object to delete, where nobody knew of it.

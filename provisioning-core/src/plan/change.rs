@@ -51,6 +51,8 @@ pub enum ChangeKind {
     Refresh,
     /// The state drops it.
     Forget,
+    /// The object that was replaced is the present one again.
+    Reinstate,
     /// The state gives it another name.
     Rename,
 }
@@ -66,6 +68,7 @@ impl ChangeKind {
             Self::Read => "read",
             Self::Refresh => "refresh",
             Self::Forget => "forget",
+            Self::Reinstate => "reinstate",
             Self::Rename => "rename",
         }
     }

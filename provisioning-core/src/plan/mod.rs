@@ -128,7 +128,7 @@ pub struct Step {
 }
 
 /// What a step does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Make an object.
@@ -147,6 +147,11 @@ pub enum Action {
     Refresh,
     /// Drop it from the state.
     Forget,
+    /// Make an object that was replaced, and is there still, the present one again: the step's prior object.
+    Reinstate {
+        /// The fields that it was made with, as they were resolved.
+        inputs: Value,
+    },
     /// Give the state row another name.
     Rename {
         /// The name it had.
@@ -166,6 +171,7 @@ impl Action {
             Self::Read => "read",
             Self::Refresh => "refresh",
             Self::Forget => "forget",
+            Self::Reinstate { .. } => "reinstate",
             Self::Rename { .. } => "rename",
         }
     }

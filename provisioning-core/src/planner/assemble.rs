@@ -249,6 +249,6 @@ fn undo_of(action: &Action, table: &UndoTable) -> Undo {
         Action::Create | Action::ApplyService => table.create.clone(),
         Action::Update => table.update.clone(),
         Action::Delete | Action::RemoveService => table.delete.clone(),
-        Action::Read | Action::Refresh | Action::Forget | Action::Rename { .. } => Undo::default(),
+        Action::Read | Action::Refresh | Action::Forget | Action::Reinstate { .. } | Action::Rename { .. } => Undo::default(),
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn forward(decision: &Decision<'_>) -> Option<Action> {
         ChangeKind::Update => Some(Action::Update),
         ChangeKind::Read => Some(Action::Read),
         ChangeKind::Refresh => Some(Action::Refresh),
-        ChangeKind::Delete | ChangeKind::Forget | ChangeKind::Rename => None,
+        ChangeKind::Delete | ChangeKind::Forget | ChangeKind::Reinstate | ChangeKind::Rename => None,
     }
 }
 

@@ -389,7 +389,7 @@ impl World {
                 let id = &step.prior.as_ref().expect("an object to refresh").id;
                 self.objects.get(id).map(|(_, outputs)| Object { id: id.clone(), outputs: outputs.clone() })
             }
-            Action::Forget | Action::Rename { .. } => None,
+            Action::Forget | Action::Reinstate { .. } | Action::Rename { .. } => None,
         }
     }
 

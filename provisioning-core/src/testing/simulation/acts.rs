@@ -22,6 +22,24 @@ use crate::testing::{CrashPoint, Death, FakeCloud, Fault, Moment, SeededIds};
 const LEASE: Duration = Duration::from_secs(30);
 pub(super) const STALL: Duration = Duration::from_secs(90);
 
+/// What goes wrong with a call: all but a panic, which would be told on standard error every time.
+const FAULTS: [Fault; 14] = [
+    Fault::Refuse(Retry::Never),
+    Fault::Refuse(Retry::Later(None)),
+    Fault::Refuse(Retry::Unsure),
+    Fault::LoseReply,
+    Fault::LateSuccess(Duration::from_millis(100)),
+    Fault::HalfOpen,
+    Fault::Hang,
+    Fault::TooMany { retry_after: None },
+    Fault::TooMany { retry_after: Some(Duration::from_secs(40)) },
+    Fault::ServerError,
+    Fault::Malformed,
+    Fault::NotReady(Duration::from_secs(2)),
+    Fault::NotFound,
+    Fault::Expired,
+];
+
 /// How often a workspace is healed before it counts as stuck: a fault that still waits spoils one try.
 const HEALINGS: usize = 40;
 
@@ -157,16 +175,11 @@ impl Life {
         let Some(name) = (!names.is_empty()).then(|| self.random.pick(&names).clone()) else { return };
         let verb =
             *self.random.pick(&["create", "update", "delete", "find", "poll", "check flag on", "raise flag on", "lower flag on"]);
-        let fault = *self.random.pick(&[
-            Fault::Refuse(Retry::Never),
-            Fault::Refuse(Retry::Later(None)),
-            Fault::Refuse(Retry::Later(Some(Duration::from_secs(40)))),
-            Fault::Refuse(Retry::Unsure),
-            Fault::LoseReply,
-            Fault::LoseReply,
-            Fault::Hang,
-        ]);
+        let fault = *self.random.pick(&FAULTS);
         let call = format!("{verb} {name}");
+        if !fault.concerns(&call) {
+            return;
+        }
         self.cloud.inject(&call, fault);
         self.tell(&format!("fault at `{call}`: {fault:?}"));
     }

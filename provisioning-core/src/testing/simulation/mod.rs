@@ -30,5 +30,5 @@ pub struct Lived {
 
 /// Lives the life of a seed, on a current-thread runtime with a paused clock.
 pub async fn simulate(seed: u64) -> Lived {
-    Life::new(seed).live().await
+    Box::pin(Life::new(seed).live()).await
 }

@@ -1,8 +1,7 @@
-//! What is known to be wrong, each in the fewest steps that show it. A test says what ought to be, and how it fails; once
-//! it passes, it moves to where it belongs, and the pattern in `sweeps.rs` that stands for it goes.
+//! What a rollback goes back to: old objects that are there still, the answers of lookups, and what was made of them.
 
 use provisioning_core::config::{OnFailure, Settings};
-use provisioning_core::engine::Undone;
+use provisioning_core::engine::{Control, Undone};
 use provisioning_core::error::Retry;
 use provisioning_core::record::Outcome;
 use provisioning_core::testing::Fault;
@@ -10,9 +9,7 @@ use serde_json::{Value as Json, json};
 
 use crate::fixture::{Lab, steps};
 
-/// The way back declares the outputs as they were, but not the lookups that they refer to.
 #[tokio::test]
-#[should_panic(expected = "`outputs.image`: `${base.id}`: there is no resource `base`")]
 async fn a_run_is_taken_back_where_an_output_refers_to_a_lookup() {
     let lab = Lab::memory();
     let sized = |size: u32| {
@@ -27,6 +24,9 @@ async fn a_run_is_taken_back_where_an_output_refers_to_a_lookup() {
     let planned = lab.engine.plan_rollback(None).await;
     let plan = planned.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(steps(&plan), ["a/update"]);
+    lab.engine.apply(&plan, &Control::new()).await.expect("a report");
+    assert_eq!(lab.output("image").await, "img-debian".into());
+    assert!(lab.plan(&sized(1)).await.is_empty());
 }
 
 async fn refused(first: &Json, second: &Json, call: &str) -> (Lab, Undone) {
@@ -38,10 +38,7 @@ async fn refused(first: &Json, second: &Json, call: &str) -> (Lab, Undone) {
     (lab, report.rollback.expect("it was to be taken back"))
 }
 
-/// The way back makes `a` anew, with another address, and leaves `b` with the one that is gone: only what the run touched
-/// is planned.
 #[tokio::test]
-#[should_panic(expected = "left: [\"b/update\"]")]
 async fn what_refers_to_an_object_that_is_made_anew_follows_it_back() {
     let zoned = |zone: &str| json!({ "resources": { "a": { "zone": zone }, "b": { "from": "${a.address}" } } });
     let (lab, back) = refused(&zoned("1"), &zoned("2"), "create a").await;
@@ -60,10 +57,7 @@ fn renewed(zone: &str) -> Json {
     } })
 }
 
-/// What was to be replaced is still there, deposed; the way back makes a second one in place of going back to it. Its name
-/// is taken as long as the first one is there.
 #[tokio::test]
-#[should_panic(expected = "there is a thing `a-1` already")]
 async fn a_replacement_that_creates_first_and_failed_is_taken_back() {
     let (lab, back) = refused(&renewed("1"), &renewed("2"), "poll a-2").await;
     let Undone::Run(back) = back else { panic!("{back:?}") };
@@ -71,9 +65,7 @@ async fn a_replacement_that_creates_first_and_failed_is_taken_back() {
     assert_eq!(lab.cloud.contents(), ["a-1", "b-1"]);
 }
 
-/// The same where nothing else is in the way: it ends well, with another object than the one that was there all the time.
 #[tokio::test]
-#[should_panic(expected = "left: \"t-3\"")]
 async fn a_replacement_that_creates_first_and_failed_goes_back_to_the_old_object() {
     let alone = |zone: &str| {
         let mut document = renewed(zone);
