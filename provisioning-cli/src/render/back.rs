@@ -24,10 +24,9 @@ fn line(change: &ResourceChange) -> Option<[String; 3]> {
     let verb = match change.change {
         ChangeKind::Create => "delete",
         ChangeKind::Update => "change back",
-        ChangeKind::Replace | ChangeKind::ReplaceBefore => "replace again",
+        ChangeKind::Replace | ChangeKind::ReplaceBefore | ChangeKind::Reinstate => "replace again",
         ChangeKind::Delete => "create again",
         ChangeKind::Forget => "take up again",
-        ChangeKind::Reinstate => "replace again",
         ChangeKind::Rename => "rename back",
         ChangeKind::Read | ChangeKind::Refresh => return None,
     };
