@@ -4,6 +4,7 @@
 //! a symbol or a word says.
 
 pub(crate) mod back;
+pub(crate) mod chaos;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod graph;

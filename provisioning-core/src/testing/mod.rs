@@ -3,9 +3,11 @@
 //!
 //! Public, so that the authors of providers and the users of the engine can test with it.
 
+mod chaos;
 mod cloud;
 mod conformance;
 mod crash;
+mod fakes;
 mod flag;
 mod host;
 mod image;
@@ -13,9 +15,11 @@ mod reporter;
 mod seeded;
 mod sweep;
 
+pub use chaos::{Cell, Chaos, Disturbance, Flaw, Journey, LeftOut, MOST_STEPS, Row, Verdict, chaos, chaos_on};
 pub use cloud::{FakeCloud, Fault};
 pub use conformance::{Case, Finding, conformance};
 pub use crash::{CrashPoint, CrashingStore, Death, Moment};
+pub use fakes::Fakes;
 pub use host::{FakeHost, FakeSupervisor};
 pub use reporter::{RecordingReporter, context};
 pub use seeded::{ManualClock, SeededIds};

@@ -1,0 +1,158 @@
+//! One case: a plan, one disturbance of it, and the way out that a user would take.
+
+use std::sync::Arc;
+
+use super::lab::{Lab, Scene};
+use super::table::{Flaw, Journey, Verdict};
+use super::world::{Problem, difference};
+use crate::engine::{Control, Report, Undone};
+use crate::error::{ErrorKind, Result};
+use crate::event::Observer;
+use crate::journal::RunSummary;
+use crate::plan::Plan;
+use crate::record::Outcome;
+use crate::testing::{CrashPoint, CrashingStore, Death, Fault, Moment};
+
+/// How often somebody goes on with a run before they give up.
+const PATIENCE: usize = 4;
+
+/// Where a run is disturbed.
+#[derive(Debug, Clone)]
+pub(super) enum Point {
+    /// At the next call of a description.
+    Call(String, Fault),
+    /// At the append after so many.
+    Append(usize, Moment),
+}
+
+/// Where a run came to in the end.
+enum Ended {
+    Forward,
+    Back,
+    Stuck(Vec<String>),
+}
+
+pub(super) struct Case<'a> {
+    pub(super) lab: Lab<'a>,
+    pub(super) plan: Plan,
+    before: Vec<String>,
+    runs_before: usize,
+}
+
+impl<'a> Case<'a> {
+    /// A new world in which the journey begins, and the plan that is to be disturbed.
+    pub(super) async fn set(scene: &'a Scene<'a>) -> Result<Self> {
+        let lab = Lab::new(scene);
+        let (plan, before) = (lab.begin().await?, lab.world().await?);
+        let runs_before = lab.undisturbed().runs().await?.len();
+        Ok(Self { lab, plan, before, runs_before })
+    }
+
+    /// Disturbs the run once and goes on with it as a user would; gives what came of it, and everything that is not as
+    /// promised.
+    pub(super) async fn disturbed(&self, point: &Point, wanted: &[String]) -> (Verdict, Vec<Problem>) {
+        match self.tried(point, wanted).await {
+            Ok((verdict, problems)) => {
+                let worst = problems.iter().max_by_key(|(flaw, _)| *flaw);
+                let broken = worst.map(|(flaw, finding)| Verdict::Broken { flaw: *flaw, finding: finding.clone() });
+                (broken.unwrap_or(verdict), problems)
+            }
+            Err(error) => {
+                let problem = format!("it cannot be looked at: {error}");
+                (Verdict::Broken { flaw: Flaw::Damaged, finding: problem.clone() }, vec![(Flaw::Damaged, problem)])
+            }
+        }
+    }
+
+    async fn tried(&self, point: &Point, wanted: &[String]) -> Result<(Verdict, Vec<Problem>)> {
+        let first = match point {
+            Point::Call(call, fault) => {
+                self.lab.fakes.inject(call, *fault);
+                Some(self.lab.undisturbed().apply(&self.plan, &Control::new()).await)
+            }
+            Point::Append(spared, moment) => self.life(*spared, *moment).await,
+        };
+        if self.lab.fakes.faults_left() > 0 {
+            return Ok((Verdict::Unreached, Vec::new()));
+        }
+        let mut problems = self.lab.promises(&self.lab.open_tokens().await?).await?;
+        let (ended, resumes) = self.settle(first).await?;
+        let (verdict, expected) = match ended {
+            Ended::Forward => (Verdict::Converged { resumes }, Some(wanted)),
+            Ended::Back => (Verdict::RolledBack, Some(self.before.as_slice())),
+            Ended::Stuck(reasons) if reasons.iter().all(String::is_empty) => {
+                problems.push((Flaw::Unexplained, "it does not go on, and no step says why".to_owned()));
+                (Verdict::Stuck { reason: String::new() }, None)
+            }
+            Ended::Stuck(reasons) => (Verdict::Stuck { reason: reasons.join("; ") }, None),
+        };
+        problems.extend(self.lab.promises(&self.lab.open_tokens().await?).await?);
+        if let Some(expected) = expected {
+            problems.extend(difference(expected, &self.lab.world().await?));
+            if verdict != Verdict::RolledBack {
+                let next = self.lab.next_steps().await?;
+                let unfinished = (!next.is_empty()).then(|| format!("a new plan has something to do: {}", next.join(", ")));
+                problems.extend(unfinished.map(|problem| (Flaw::Astray, problem)));
+            }
+        }
+        problems.dedup();
+        Ok((verdict, problems))
+    }
+
+    /// One life of an engine: until the run ends or the store dies. The lease of the dead runs out.
+    async fn life(&self, spared: usize, moment: Moment) -> Option<Result<Report>> {
+        let point = CrashPoint { spared, moment, death: Death::Silence };
+        let store = Arc::new(CrashingStore::new(self.lab.store.clone(), point));
+        let engine = self.lab.engine(store.clone(), Observer::default());
+        let control = Control::new();
+        let result = tokio::select! {
+            biased;
+            result = engine.apply(&self.plan, &control) => Some(result),
+            () = store.death() => None,
+        };
+        for _ in 0..3 {
+            tokio::task::yield_now().await; // What was dropped gets its time to go.
+        }
+        self.lab.outlive_lease();
+        result
+    }
+
+    /// Goes on with the run until it has come to an end, or for as long as anybody would.
+    async fn settle(&self, mut last: Option<Result<Report>>) -> Result<(Ended, usize)> {
+        let engine = self.lab.undisturbed();
+        for resumes in 0..=PATIENCE {
+            let runs = engine.runs().await?;
+            if let Some(run) = runs.get(self.runs_before..).and_then(<[RunSummary]>::last)
+                && run.outcome == Some(Outcome::Completed)
+            {
+                let back = run.undoes.is_some() && self.lab.scene.journey != Journey::Rollback;
+                return Ok((if back { Ended::Back } else { Ended::Forward }, resumes));
+            }
+            if resumes == PATIENCE {
+                break;
+            }
+            let begun = runs.len() > self.runs_before;
+            last = Some(match begun {
+                true => engine.resume(None, &Control::new()).await,
+                false => engine.apply(&self.plan, &Control::new()).await,
+            });
+        }
+        match last {
+            Some(Err(error)) if matches!(error.kind(), ErrorKind::Bug | ErrorKind::Corrupt) => Err(error),
+            Some(Err(error)) => Ok((Ended::Stuck(vec![error.to_string()]), PATIENCE)),
+            Some(Ok(report)) => Ok((Ended::Stuck(reasons(&report)), PATIENCE)),
+            None => Ok((Ended::Stuck(Vec::new()), PATIENCE)),
+        }
+    }
+}
+
+/// Why a run did not come to its end.
+fn reasons(report: &Report) -> Vec<String> {
+    let failures = report.failures.iter().map(|(step, failure)| format!("{step}: {}", failure.message));
+    let doubts = report.in_doubt.iter().map(|(step, reason)| format!("{step} is in doubt: {reason}"));
+    let undone = report.rollback.iter().flat_map(|undone| match undone {
+        Undone::Run(back) => reasons(back),
+        Undone::Refused(failure) => vec![format!("it cannot be taken back: {}", failure.message)],
+    });
+    failures.chain(doubts).chain(undone).collect()
+}

@@ -1,0 +1,87 @@
+//! The undisturbed run of a journey: where it leads, and at which append and which call each step is met.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::case::Case;
+use super::lab::Scene;
+use crate::engine::Control;
+use crate::error::{Error, Result};
+use crate::event::{Event, Observer};
+use crate::name::StepId;
+use crate::plan::{Action, Plan, Step};
+use crate::record::{Fact, StepFact};
+use crate::testing::fakes::shown;
+use crate::testing::{CrashPoint, CrashingStore, Death, Moment};
+
+/// An undisturbed run.
+pub(super) struct Course {
+    pub(super) plan: Plan,
+    /// The world that it leads to.
+    pub(super) wanted: Vec<String>,
+    /// What is not as promised even so.
+    pub(super) problems: Vec<String>,
+    met: BTreeMap<StepId, Met>,
+}
+
+/// Where a step is met.
+#[derive(Debug, Clone, Default)]
+struct Met {
+    appends: BTreeSet<usize>,
+    /// What it was called with, as text.
+    inputs: String,
+}
+
+impl Course {
+    /// Goes on a journey undisturbed.
+    pub(super) async fn of(scene: &Scene<'_>) -> Result<Self> {
+        let case = Case::set(scene).await?;
+        let point = CrashPoint { spared: usize::MAX, moment: Moment::BeforeWrite, death: Death::Silence };
+        let store = Arc::new(CrashingStore::new(case.lab.store.clone(), point));
+        let met: Arc<Mutex<BTreeMap<StepId, Met>>> = Arc::default();
+        let (counter, seen) = (store.clone(), met.clone());
+        let observer = Observer::new(move |event| {
+            let Event::Recorded(entry) = event else { return };
+            let Fact::Step { id, fact } = &entry.record.fact else { return };
+            let mut met = seen.lock().unwrap_or_else(PoisonError::into_inner);
+            let met = met.entry(id.clone()).or_default();
+            met.appends.insert(counter.appends().saturating_sub(1));
+            if let StepFact::Started { inputs, .. } = fact {
+                met.inputs = shown(inputs);
+            }
+        });
+        let report = case.lab.engine(store, observer).apply(&case.plan, &Control::new()).await?;
+        if let Some((step, failure)) = report.failures.into_iter().next() {
+            let error = Error::from(failure).with_context("step", step.as_str());
+            return Err(error.with_hint("this is what comes of it on fakes, which make up what a provider would report"));
+        }
+        let (wanted, mut problems) = (case.lab.world().await?, Vec::new());
+        problems.extend(case.lab.promises(&[]).await?.into_iter().map(|(_, problem)| problem));
+        let next = case.lab.next_steps().await?;
+        if !next.is_empty() {
+            problems.push(format!("a new plan has something to do: {}", next.join(", ")));
+        }
+        let met = met.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Ok(Self { plan: case.plan, wanted, problems, met })
+    }
+
+    /// Which appends hold a record of a step.
+    pub(super) fn appends(&self, step: &StepId) -> impl Iterator<Item = usize> {
+        self.met.get(step).into_iter().flat_map(|met| met.appends.iter().copied())
+    }
+
+    /// The call that a step makes and that has its effect, as the fakes describe it.
+    pub(super) fn call(&self, step: &Step) -> Option<String> {
+        let verb = match step.action {
+            Action::Create => "create",
+            Action::Update => "update",
+            Action::Delete => "delete",
+            Action::ApplyService => "apply",
+            Action::RemoveService => "remove",
+            Action::Refresh => "read",
+            Action::Read => return Some(format!("look up {} {}", step.kind, self.met.get(&step.id)?.inputs)),
+            Action::Forget | Action::Rename { .. } => return None,
+        };
+        Some(format!("{verb} {}", step.resource))
+    }
+}

@@ -1,0 +1,156 @@
+//! What becomes of somebody's own workspace when things go wrong: its plans are carried out on fakes of its providers, and
+//! at every step everything goes wrong once.
+//!
+//! The way back to work is the user's: a resume, again and again. What the words of the table mean is in `table`, one
+//! case is in `case`, where it happens in `lab`, and how worlds are compared in `world`.
+
+mod case;
+mod course;
+mod lab;
+mod table;
+#[cfg(test)]
+mod tests;
+mod world;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use table::{Cell, Chaos, Disturbance, Flaw, Journey, LeftOut, Row, Verdict};
+
+use case::{Case, Point};
+use course::Course;
+use lab::Scene;
+
+use super::{Fakes, Fault, Moment};
+use crate::config::Settings;
+use crate::digest::Digest;
+use crate::error::{ErrorKind, Result, Retry};
+use crate::plan::Step;
+use crate::registry::Registry;
+use crate::resource::Desired;
+
+/// How many steps of one plan are disturbed; of a longer plan so many are chosen.
+pub const MOST_STEPS: usize = 40;
+/// How many findings are told in full.
+const MOST_FINDINGS: usize = 500;
+/// The longest time that a call may take and a retry waits: a longer one tells nothing more.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Tries out what is declared on fakes of what a registry offers: applied, rolled back and destroyed, with every fault at
+/// every step.
+///
+/// Nothing real is called and nothing is kept. It belongs on a current-thread runtime with a paused clock: on another one
+/// its waits take their time.
+///
+/// # Errors
+/// Those of the undisturbed runs: of the declarations, and of what the fakes make up where that does not fit.
+pub async fn chaos(desired: &Desired, registry: &Registry, settings: &Settings) -> Result<Chaos> {
+    chaos_on(&Fakes::of(registry).shaped_by(desired), desired, settings).await
+}
+
+/// The same on fakes that the caller chose; every case gets an empty world like theirs.
+///
+/// # Errors
+/// Those of [`chaos`].
+pub async fn chaos_on(fakes: &Fakes, desired: &Desired, settings: &Settings) -> Result<Chaos> {
+    let (desired, settings) = bounded(desired.clone(), settings.clone());
+    let mut chaos = Chaos::default();
+    for journey in Journey::ALL {
+        let scene = Scene::new(fakes, &desired, &settings, journey);
+        match Course::of(&scene).await {
+            Ok(course) => try_out(&scene, &course, &mut chaos).await?,
+            // What is protected is neither destroyed nor rolled back.
+            Err(error) if error.kind() == ErrorKind::Conflict && journey != Journey::Apply => {
+                chaos.left_out.push(LeftOut { journey, reason: error.to_string() });
+            }
+            Err(error) => return Err(error.with_context("undisturbed", journey.as_str())),
+        }
+    }
+    Ok(chaos)
+}
+
+/// With waits that are long enough, and not so long that even a paused clock takes its time over them.
+fn bounded(mut desired: Desired, settings: Settings) -> (Desired, Settings) {
+    for declared in desired.resources.values_mut() {
+        declared.timeout = declared.timeout.min(LONGEST);
+        declared.retry.initial_seconds = declared.retry.initial_seconds.min(LONGEST.as_secs_f64());
+        declared.retry.max_seconds = declared.retry.max_seconds.min(LONGEST.as_secs_f64());
+    }
+    let lease_seconds = Settings::shipped().lease_seconds;
+    (desired, Settings { timeout_seconds: settings.timeout_seconds.min(LONGEST.as_secs_f64()), lease_seconds, ..settings })
+}
+
+async fn try_out(scene: &Scene<'_>, course: &Course, chaos: &mut Chaos) -> Result<()> {
+    let chosen = chosen(&course.plan.steps);
+    if chosen.len() < course.plan.steps.len() {
+        let reason = format!("{} of {} steps were chosen", chosen.len(), course.plan.steps.len());
+        chaos.left_out.push(LeftOut { journey: scene.journey, reason });
+    }
+    chaos.note(scene.journey, "undisturbed", &course.problems);
+    // Several steps may have a record in one append: the crash at it is one case.
+    let mut crashes: BTreeMap<(Disturbance, usize), Verdict> = BTreeMap::new();
+    for step in chosen {
+        let mut cells = Vec::new();
+        for fault in Disturbance::ALL {
+            let what = format!("{} at `{}`", fault.as_str(), step.id);
+            let mut worst = Verdict::Unreached;
+            for point in points(course, step, fault) {
+                let append = if let Point::Append(spared, _) = point { Some((fault, spared)) } else { None };
+                let known = append.and_then(|append| crashes.get(&append).cloned());
+                let verdict = match known {
+                    Some(verdict) => verdict,
+                    None => disturb(scene, course, &point, &what, chaos).await?,
+                };
+                crashes.extend(append.map(|append| (append, verdict.clone())));
+                worst = worst.worse(verdict);
+            }
+            cells.push(Cell { fault, verdict: worst });
+        }
+        chaos.rows.push(Row { journey: scene.journey, step: step.id.clone(), cells });
+    }
+    Ok(())
+}
+
+/// One case: a new world, one disturbance, and what came of it.
+async fn disturb(scene: &Scene<'_>, course: &Course, point: &Point, what: &str, chaos: &mut Chaos) -> Result<Verdict> {
+    let case = Case::set(scene).await?;
+    let (verdict, problems) = case.disturbed(point, &course.wanted).await;
+    chaos.cases += 1;
+    let told: Vec<_> = problems.into_iter().map(|(_, problem)| problem).collect();
+    chaos.note(scene.journey, what, &told);
+    Ok(verdict)
+}
+
+/// Where a step is disturbed by a fault.
+fn points(course: &Course, step: &Step, fault: Disturbance) -> Vec<Point> {
+    let crash = |moment| course.appends(&step.id).map(|spared| Point::Append(spared, moment)).collect();
+    let call = |fault| course.call(step).map(|call| Point::Call(call, fault)).into_iter().collect();
+    match fault {
+        Disturbance::Refused => call(Fault::Refuse(Retry::Never)),
+        Disturbance::RefusedForAWhile => call(Fault::Refuse(Retry::Later(None))),
+        Disturbance::Hang => call(Fault::Hang),
+        Disturbance::ReplyLost => call(Fault::LoseReply),
+        Disturbance::CrashBefore => crash(Moment::BeforeWrite),
+        Disturbance::CrashAfter => crash(Moment::AfterWrite),
+    }
+}
+
+/// The steps that are disturbed: all, or as many as there may be, the same ones every time.
+fn chosen(steps: &[Step]) -> Vec<&Step> {
+    let mut lots: Vec<_> = steps.iter().map(|step| (Digest::of(step.id.as_str().as_bytes()), &step.id)).collect();
+    lots.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
+    lots.truncate(MOST_STEPS);
+    steps.iter().filter(|step| lots.iter().any(|(_, id)| **id == step.id)).collect()
+}
+
+impl Chaos {
+    fn note(&mut self, journey: Journey, what: &str, problems: &[String]) {
+        for problem in problems {
+            if self.findings.len() < MOST_FINDINGS {
+                self.findings.push(format!("{}: {what}: {problem}", journey.as_str()));
+            } else {
+                self.findings_left_out += 1;
+            }
+        }
+    }
+}
