@@ -14,6 +14,7 @@ use crate::workspace::{self, Start};
 
 pub(super) fn chaos(console: Console, start: &Start) -> Result<u8, Problem> {
     let (registry, workspace) = workspace::written(start)?;
+    console.say("Trying it out on fakes of its providers: nothing real is called, and nothing is kept.\n");
     let tried = thread::scope(|scope| {
         let tried = scope.spawn(|| in_no_time(&registry, &workspace)).join();
         tried.unwrap_or_else(|_| Err(Error::bug("trying the workspace out broke off")))

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use provisioning_core::testing::{Chaos, Disturbance, Flaw, Journey, Row, Verdict};
 
 use super::error::headline;
-use super::{BOLD, DIM, GREEN, RED, count, paint, table};
+use super::{BOLD, DIM, GREEN, RED, YELLOW, count, paint, table};
 
 /// How many findings and reasons are told.
 const SHOWN: usize = 20;
@@ -18,20 +18,22 @@ pub(crate) fn chaos(chaos: &Chaos) -> String {
     let mut text = String::new();
     for journey in Journey::ALL {
         let rows: Vec<_> = chaos.rows.iter().filter(|row| row.journey == journey).collect();
-        let left_out = chaos.left_out.iter().filter(|left_out| left_out.journey == journey);
-        let reasons: Vec<_> = left_out.map(|left_out| left_out.reason.as_str()).collect();
-        if rows.is_empty() && reasons.is_empty() {
+        let left_out: Vec<_> = chaos.left_out.iter().filter(|left_out| left_out.journey == journey).collect();
+        if rows.is_empty() && left_out.is_empty() {
             continue;
         }
         writeln!(text, "{}", paint(BOLD, journey.as_str())).expect(INFALLIBLE);
-        reasons.iter().for_each(|reason| writeln!(text, "  {}", paint(DIM, format!("not all: {reason}"))).expect(INFALLIBLE));
-        if !rows.is_empty() {
-            let head = ["STEP", "REFUSED", "FOR A WHILE", "NO ANSWER", "REPLY LOST", "CRASH BEFORE", "CRASH AFTER"];
-            table(head, rows.iter().map(|row| cells(row))).lines().for_each(|line| writeln!(text, "  {line}").expect(INFALLIBLE));
+        for left_out in left_out {
+            writeln!(text, "  {} {}", paint(YELLOW, "not tried in full:"), left_out.reason).expect(INFALLIBLE);
         }
+        let head = ["STEP", "REFUSED", "BUSY", "NO ANSWER", "REPLY LOST", "CRASH BEFORE", "CRASH AFTER"];
+        let table = if rows.is_empty() { String::new() } else { table(head, rows.into_iter().map(cells)) };
+        table.lines().for_each(|line| writeln!(text, "  {line}").expect(INFALLIBLE));
         text.push('\n');
     }
-    write_legend(&mut text, chaos);
+    if !chaos.rows.is_empty() {
+        write_legend(&mut text, chaos);
+    }
     write_stuck(&mut text, chaos);
     write_findings(&mut text, chaos);
     text.push_str(&sum(chaos));
@@ -84,28 +86,45 @@ fn words(chaos: &Chaos) -> BTreeMap<&'static str, usize> {
 }
 
 fn write_legend(text: &mut String, chaos: &Chaos) {
-    for word in words(chaos).keys() {
-        writeln!(text, "{}", paint(DIM, format!("{word:<8} {}", meaning(word)))).expect(INFALLIBLE);
+    let faults = [
+        ("REFUSED", "the call is refused for good"),
+        ("BUSY", "it is refused, and would not be a moment later"),
+        ("NO ANSWER", "it never answers"),
+        ("REPLY LOST", "it has its effect, and nobody hears of it"),
+        ("CRASH BEFORE", "the engine dies before a record of the step is on disk; tried at each record"),
+        ("CRASH AFTER", "the engine dies when the record is on disk, before it acts on it"),
+    ];
+    for (word, meaning) in faults.into_iter().chain(words(chaos).into_keys().map(|word| (word, meaning(word)))) {
+        writeln!(text, "{}", paint(DIM, format!("{word:<12}  {meaning}"))).expect(INFALLIBLE);
     }
     text.push('\n');
 }
 
 fn write_stuck(text: &mut String, chaos: &Chaos) {
-    let stuck = chaos.rows.iter().flat_map(|row| row.cells.iter().map(move |cell| (row, cell)));
-    let reasons: BTreeSet<_> = stuck
-        .filter_map(|(row, cell)| match &cell.verdict {
-            Verdict::Stuck { reason } => Some(format!("{}: {}: {reason}", row.journey.as_str(), cell.fault.as_str())),
+    let cells = chaos.rows.iter().flat_map(|row| row.cells.iter().map(move |cell| (row.journey, cell)));
+    let reasons: BTreeSet<_> = cells
+        .filter_map(|(journey, cell)| match &cell.verdict {
+            Verdict::Stuck { reason } => Some(format!("{}: {}: {reason}", journey.as_str(), cell.fault.as_str())),
             _ => None,
         })
         .collect();
-    reasons.iter().take(SHOWN).for_each(|reason| writeln!(text, "stuck: {reason}").expect(INFALLIBLE));
+    for reason in reasons.iter().take(SHOWN) {
+        writeln!(text, "{} {reason}", paint(YELLOW, "stuck:")).expect(INFALLIBLE);
+    }
+    write_rest(text, reasons.len());
 }
 
 fn write_findings(text: &mut String, chaos: &Chaos) {
-    let all = chaos.findings.len() + chaos.findings_left_out;
     chaos.findings.iter().take(SHOWN).for_each(|finding| writeln!(text, "{}", headline(finding)).expect(INFALLIBLE));
+    write_rest(text, chaos.findings.len() + chaos.findings_left_out);
+}
+
+fn write_rest(text: &mut String, all: usize) {
     if all > SHOWN {
         writeln!(text, "… and {} more; `--json` gives them", all - SHOWN).expect(INFALLIBLE);
+    }
+    if all > 0 {
+        text.push('\n');
     }
 }
 
@@ -117,5 +136,6 @@ fn sum(chaos: &Chaos) -> String {
         0 => paint(GREEN, "As promised:"),
         findings => paint(RED, format!("{}:", count(findings, "finding"))),
     };
-    format!("{head} {} of {}; {}.\n", count(chaos.cases, "case"), count(chaos.rows.len(), "step"), told.join(", "))
+    let cells = told.join(", ");
+    format!("{head} {} at {}, on fakes; {cells}.\n", count(chaos.cases, "disturbance"), count(chaos.rows.len(), "step"))
 }

@@ -15,7 +15,7 @@ mod reporter;
 mod seeded;
 mod sweep;
 
-pub use chaos::{Cell, Chaos, Disturbance, Flaw, Journey, LeftOut, MOST_STEPS, Row, Verdict, chaos, chaos_on};
+pub use chaos::{Cell, Chaos, Disturbance, Flaw, Journey, LeftOut, Row, Verdict, chaos, chaos_on};
 pub use cloud::{FakeCloud, Fault};
 pub use conformance::{Case, Finding, conformance};
 pub use crash::{CrashPoint, CrashingStore, Death, Moment};

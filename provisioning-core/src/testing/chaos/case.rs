@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::lab::{Lab, Scene};
 use super::table::{Flaw, Journey, Verdict};
-use super::world::{Problem, difference};
+use super::world::{Line, Problem, difference};
 use crate::engine::{Control, Report, Undone};
 use crate::error::{ErrorKind, Result};
 use crate::event::Observer;
@@ -35,7 +35,7 @@ enum Ended {
 pub(super) struct Case<'a> {
     pub(super) lab: Lab<'a>,
     pub(super) plan: Plan,
-    before: Vec<String>,
+    before: Vec<Line>,
     runs_before: usize,
 }
 
@@ -50,7 +50,7 @@ impl<'a> Case<'a> {
 
     /// Disturbs the run once and goes on with it as a user would; gives what came of it, and everything that is not as
     /// promised.
-    pub(super) async fn disturbed(&self, point: &Point, wanted: &[String]) -> (Verdict, Vec<Problem>) {
+    pub(super) async fn disturbed(&self, point: &Point, wanted: &[Line]) -> (Verdict, Vec<Problem>) {
         match self.tried(point, wanted).await {
             Ok((verdict, problems)) => {
                 let worst = problems.iter().max_by_key(|(flaw, _)| *flaw);
@@ -64,7 +64,7 @@ impl<'a> Case<'a> {
         }
     }
 
-    async fn tried(&self, point: &Point, wanted: &[String]) -> Result<(Verdict, Vec<Problem>)> {
+    async fn tried(&self, point: &Point, wanted: &[Line]) -> Result<(Verdict, Vec<Problem>)> {
         let first = match point {
             Point::Call(call, fault) => {
                 self.lab.fakes.inject(call, *fault);
@@ -88,7 +88,9 @@ impl<'a> Case<'a> {
         };
         problems.extend(self.lab.promises(&self.lab.open_tokens().await?).await?);
         if let Some(expected) = expected {
-            problems.extend(difference(expected, &self.lab.world().await?));
+            let ended = if verdict == Verdict::RolledBack { "it was taken back, and" } else { "it ended, and" };
+            let different = difference(expected, &self.lab.world().await?);
+            problems.extend(different.into_iter().map(|(flaw, what)| (flaw, format!("{ended} {what}"))));
             if verdict != Verdict::RolledBack {
                 let next = self.lab.next_steps().await?;
                 let unfinished = (!next.is_empty()).then(|| format!("a new plan has something to do: {}", next.join(", ")));
@@ -120,29 +122,45 @@ impl<'a> Case<'a> {
     /// Goes on with the run until it has come to an end, or for as long as anybody would.
     async fn settle(&self, mut last: Option<Result<Report>>) -> Result<(Ended, usize)> {
         let engine = self.lab.undisturbed();
-        for resumes in 0..=PATIENCE {
-            let runs = engine.runs().await?;
-            if let Some(run) = runs.get(self.runs_before..).and_then(<[RunSummary]>::last)
-                && run.outcome == Some(Outcome::Completed)
-            {
-                let back = run.undoes.is_some() && self.lab.scene.journey != Journey::Rollback;
-                return Ok((if back { Ended::Back } else { Ended::Forward }, resumes));
+        for resumes in 0..PATIENCE {
+            if let Some(ended) = self.ended(last.as_ref()).await? {
+                return Ok((ended, resumes));
             }
-            if resumes == PATIENCE {
-                break;
-            }
-            let begun = runs.len() > self.runs_before;
-            last = Some(match begun {
-                true => engine.resume(None, &Control::new()).await,
-                false => engine.apply(&self.plan, &Control::new()).await,
+            last = Some(match self.runs().await?.is_empty() {
+                true => engine.apply(&self.plan, &Control::new()).await,
+                false => engine.resume(None, &Control::new()).await,
             });
         }
-        match last {
-            Some(Err(error)) if matches!(error.kind(), ErrorKind::Bug | ErrorKind::Corrupt) => Err(error),
-            Some(Err(error)) => Ok((Ended::Stuck(vec![error.to_string()]), PATIENCE)),
-            Some(Ok(report)) => Ok((Ended::Stuck(reasons(&report)), PATIENCE)),
-            None => Ok((Ended::Stuck(Vec::new()), PATIENCE)),
+        let ended = match (self.ended(last.as_ref()).await?, last) {
+            (Some(ended), _) => ended,
+            (None, Some(Err(error))) if matches!(error.kind(), ErrorKind::Bug | ErrorKind::Corrupt) => return Err(error),
+            (None, Some(Err(error))) => Ended::Stuck(vec![error.to_string()]),
+            (None, Some(Ok(report))) => Ended::Stuck(reasons(&report)),
+            (None, None) => Ended::Stuck(Vec::new()),
+        };
+        Ok((ended, PATIENCE))
+    }
+
+    /// Where the run came to, if it came to an end.
+    async fn ended(&self, last: Option<&Result<Report>>) -> Result<Option<Ended>> {
+        match last.and_then(|report| report.as_ref().ok()).map(|report| (report, &report.rollback)) {
+            Some((_, Some(Undone::Run(back)))) if back.outcome == Outcome::Completed => return Ok(Some(Ended::Back)),
+            // Where nothing was done, there is nothing to take back.
+            Some((report, Some(Undone::Refused(_)))) if report.in_doubt.is_empty() && self.lab.world().await? == self.before => {
+                return Ok(Some(Ended::Back));
+            }
+            _ => {}
         }
+        let completed = self.runs().await?.pop().filter(|run| run.outcome == Some(Outcome::Completed));
+        let back = |run: RunSummary| run.undoes.is_some() && self.lab.scene.journey != Journey::Rollback;
+        Ok(completed.map(|run| if back(run) { Ended::Back } else { Ended::Forward }))
+    }
+
+    /// The runs of the journey.
+    async fn runs(&self) -> Result<Vec<RunSummary>> {
+        let mut runs = self.lab.undisturbed().runs().await?;
+        runs.drain(..self.runs_before.min(runs.len()));
+        Ok(runs)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::case::Case;
 use super::lab::Scene;
+use super::world::Line;
 use crate::engine::Control;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
@@ -18,7 +19,7 @@ use crate::testing::{CrashPoint, CrashingStore, Death, Moment};
 pub(super) struct Course {
     pub(super) plan: Plan,
     /// The world that it leads to.
-    pub(super) wanted: Vec<String>,
+    pub(super) wanted: Vec<Line>,
     /// What is not as promised even so.
     pub(super) problems: Vec<String>,
     met: BTreeMap<StepId, Met>,

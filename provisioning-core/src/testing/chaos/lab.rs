@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::table::{Flaw, Journey};
-use super::world::{Problem, lines, orphans};
+use super::world::{Line, Problem, lines, orphans};
 use crate::clock::Timestamp;
 use crate::config::{OnFailure, Settings};
 use crate::engine::{Control, Engine, PlanOptions};
@@ -68,7 +68,7 @@ impl<'a> Lab<'a> {
     }
 
     /// The world, the state and the outputs.
-    pub(super) async fn world(&self) -> Result<Vec<String>> {
+    pub(super) async fn world(&self) -> Result<Vec<Line>> {
         lines(&self.fakes, &self.undisturbed()).await
     }
 

@@ -29,8 +29,12 @@ use crate::plan::Step;
 use crate::registry::Registry;
 use crate::resource::Desired;
 
-/// How many steps of one plan are disturbed; of a longer plan so many are chosen.
-pub const MOST_STEPS: usize = 40;
+/// How many steps of one plan are disturbed at most; of a longer plan so many are chosen.
+const MOST_STEPS: usize = 40;
+/// How many steps of a plan are disturbed at least.
+const LEAST_STEPS: usize = 8;
+/// Every disturbance takes a whole run: of a very long plan fewer steps are disturbed, so that the work stays the same.
+const WORK: usize = 2_500;
 /// How many findings are told in full.
 const MOST_FINDINGS: usize = 500;
 /// The longest time that a call may take and a retry waits: a longer one tells nothing more.
@@ -83,7 +87,7 @@ fn bounded(mut desired: Desired, settings: Settings) -> (Desired, Settings) {
 async fn try_out(scene: &Scene<'_>, course: &Course, chaos: &mut Chaos) -> Result<()> {
     let chosen = chosen(&course.plan.steps);
     if chosen.len() < course.plan.steps.len() {
-        let reason = format!("{} of {} steps were chosen", chosen.len(), course.plan.steps.len());
+        let reason = format!("{} of its {} steps were chosen", chosen.len(), course.plan.steps.len());
         chaos.left_out.push(LeftOut { journey: scene.journey, reason });
     }
     chaos.note(scene.journey, "undisturbed", &course.problems);
@@ -139,7 +143,7 @@ fn points(course: &Course, step: &Step, fault: Disturbance) -> Vec<Point> {
 fn chosen(steps: &[Step]) -> Vec<&Step> {
     let mut lots: Vec<_> = steps.iter().map(|step| (Digest::of(step.id.as_str().as_bytes()), &step.id)).collect();
     lots.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-    lots.truncate(MOST_STEPS);
+    lots.truncate((WORK / steps.len().max(1)).clamp(LEAST_STEPS, MOST_STEPS));
     steps.iter().filter(|step| lots.iter().any(|(_, id)| **id == step.id)).collect()
 }
 

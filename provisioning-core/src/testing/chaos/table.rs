@@ -74,7 +74,7 @@ impl Journey {
         match self {
             Self::Apply => "apply",
             Self::ApplyOrUndo => "apply --on-failure rollback",
-            Self::Rollback => "rollback",
+            Self::Rollback => "rollback of the apply",
             Self::Destroy => "destroy",
             Self::DestroyOrUndo => "destroy --on-failure rollback",
         }

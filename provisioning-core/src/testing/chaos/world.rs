@@ -4,32 +4,69 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::table::Flaw;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::name::{ResourceName, RunId};
 use crate::record::Object;
 use crate::resource::StateRow;
 use crate::testing::Fakes;
 use crate::testing::fakes::{plain, shown};
+use crate::value::Value;
+
+/// How much is told of a value that is not as it should be.
+const LONGEST_VALUE: usize = 80;
 
 /// Something that is not as promised.
 pub(super) type Problem = (Flaw, String);
 
-/// The lines of a world: what exists, what the state says, what comes out.
-pub(super) async fn lines(fakes: &Fakes, engine: &Engine) -> Result<Vec<String>> {
-    let mut lines: Vec<_> = fakes.contents().into_iter().map(|line| format!("world: {line}")).collect();
-    lines.extend(engine.state().await?.values().map(|row| fakes.unnumbered(&format!("state: {}", text(row)))));
+/// What there is of a world, in words, and its fields.
+pub(super) type Line = (String, Value);
+
+/// A world: what exists, what the state says, what comes out.
+pub(super) async fn lines(fakes: &Fakes, engine: &Engine) -> Result<Vec<Line>> {
+    let mut lines = fakes.contents();
+    for row in engine.state().await?.values() {
+        lines.push((format!("the row `{}` of the state", row.name), fakes.unnumbered(&fields(row)?)));
+    }
     for (name, output) in engine.outputs().await? {
-        lines.push(fakes.unnumbered(&format!("output {name}: {}", shown(&output.value))));
+        lines.push((format!("the output `{name}`"), fakes.unnumbered(&plain(&output.value))));
     }
     Ok(lines)
 }
 
-/// The lines that only one of two worlds has.
-pub(super) fn difference(wanted: &[String], found: &[String]) -> Vec<Problem> {
-    let (wanted, found): (BTreeSet<_>, BTreeSet<_>) = (wanted.iter().collect(), found.iter().collect());
-    let missing = wanted.difference(&found).map(|line| format!("missing: {line}"));
-    let instead = found.difference(&wanted).map(|line| format!("instead: {line}"));
-    missing.chain(instead).map(|problem| (Flaw::Astray, problem)).collect()
+/// What is not the same in two worlds.
+pub(super) fn difference(wanted: &[Line], found: &[Line]) -> Vec<Problem> {
+    let mut left: Vec<&Line> = found.iter().collect();
+    let mut problems = Vec::new();
+    for (what, value) in wanted {
+        let same = left.iter().position(|line| line.0 == *what && line.1 == *value);
+        match same.or_else(|| left.iter().position(|line| line.0 == *what)) {
+            None => problems.push(format!("{what} is missing")),
+            Some(place) => problems.extend(changes(what, value, &left.remove(place).1)),
+        }
+    }
+    problems.extend(left.iter().map(|(what, _)| format!("{what} is there and should not be")));
+    problems.into_iter().map(|problem| (Flaw::Astray, problem)).collect()
+}
+
+/// The fields in which one thing is not as wanted.
+fn changes(what: &str, wanted: &Value, found: &Value) -> Vec<String> {
+    let said = |value: Option<&Value>| value.map_or_else(|| "nothing".to_owned(), |value| short(&shown(value)));
+    let (Value::Map(before), Value::Map(after)) = (wanted, found) else {
+        let differs = format!("{what} is {} and should be {}", said(Some(found)), said(Some(wanted)));
+        return if wanted == found { Vec::new() } else { vec![differs] };
+    };
+    let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    let differing = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    let differing = differing.map(|name| (name, said(after.get(name)), said(before.get(name))));
+    differing.map(|(name, found, wanted)| format!("{what} has {found} as `{name}` and should have {wanted}")).collect()
+}
+
+fn short(text: &str) -> String {
+    if text.chars().count() <= LONGEST_VALUE {
+        text.to_owned()
+    } else {
+        text.chars().take(LONGEST_VALUE).chain(['…']).collect()
+    }
 }
 
 /// Every object is in the state once, or bears the token of an open step; every service is in the state, or its step is
@@ -61,16 +98,17 @@ pub(super) fn orphans(fakes: &Fakes, rows: &BTreeMap<ResourceName, StateRow>, op
     problems
 }
 
-/// A row without what differs from run to run.
-fn text(row: &StateRow) -> String {
+/// The fields of a row, without what differs from run to run.
+fn fields(row: &StateRow) -> Result<Value> {
     let object = |object: &Object| Object { id: object.id.clone(), outputs: plain(&object.outputs) };
     let row = StateRow {
         inputs: plain(&row.inputs),
         object: row.object.as_ref().map(object),
         deposed: row.deposed.iter().map(object).collect(),
-        run: RunId::parse("any").expect("a plain word is a run"),
+        run: RunId::parse("any")?,
         version: 0,
         ..row.clone()
     };
-    serde_json::to_string(&row).unwrap_or_else(|error| error.to_string())
+    let json = serde_json::to_value(&row).map_err(|error| Error::bug(format!("a row cannot be written: {error}")))?;
+    Value::try_from(json)
 }

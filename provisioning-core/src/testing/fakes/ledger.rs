@@ -1,8 +1,9 @@
 //! What exists in a world of fakes, who made it, and which calls were made.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::shown;
+use super::{plain, shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::provider::Found;
 use crate::record::Object;
@@ -29,7 +30,7 @@ pub(super) struct Held {
     /// The type and the settings of its provider.
     pub(super) provider: String,
     /// What it is made of.
-    pub(super) schema: std::sync::Arc<Schema>,
+    pub(super) schema: Arc<Schema>,
     /// Its fields, those included that the provider made up.
     pub(super) outputs: Value,
 }
@@ -139,28 +140,41 @@ impl Ledger {
         self.services.keys().cloned().collect()
     }
 
-    pub(super) fn contents(&self) -> Vec<String> {
-        let objects = self.made().map(|(_, held)| format!("{} `{}`: {}", held.schema.kind, held.owner, shown(&held.outputs)));
-        let services = self
-            .services
-            .iter()
-            .map(|((host, name), placed)| format!("service {} `{name}` on `{host}`: {}", placed.kind, shown(&placed.inputs)));
-        let mut lines: Vec<_> = objects.chain(services).map(|line| self.unnumbered(&line)).collect();
-        lines.sort();
-        lines
+    pub(super) fn contents(&self) -> Vec<(String, Value)> {
+        let objects = self.made().map(|(_, held)| (format!("the {} `{}`", held.schema.kind, held.owner), &held.outputs));
+        let services = self.services.iter().map(|((host, name), placed)| {
+            (format!("the {} service `{name}` on `{}`", placed.kind, self.unnumbered_text(host)), &placed.inputs)
+        });
+        let mut contents: Vec<_> =
+            objects.chain(services).map(|(what, fields)| (what, self.unnumbered(&plain(fields)))).collect();
+        contents.sort_by(|(a, _), (b, _)| a.cmp(b));
+        contents
     }
 
-    /// A text in which `web#2` stands as `web#`, as long as that is what there is of `web` and not something gone.
-    pub(super) fn unnumbered(&self, text: &str) -> String {
+    pub(super) fn unnumbered(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) => self.unnumbered_text(text).into(),
+            Value::List(items) => Value::list(items.iter().map(|item| self.unnumbered(item))),
+            Value::Map(map) => Value::map(map.iter().map(|(key, item)| (key.clone(), self.unnumbered(item)))),
+            other => other.clone(),
+        }
+    }
+
+    /// A text in which `web#2` stands as `web`, as long as that is what there is of `web` and not something gone.
+    fn unnumbered_text(&self, text: &str) -> String {
         let mut parts = text.split('#');
         let mut plain = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let digits = part.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(part.len());
-            let start = plain.rfind(|letter: char| !is_name(letter)).map_or(0, |place| place + 1);
+            let start =
+                plain.char_indices().rev().take_while(|(_, letter)| is_name(*letter)).last().map_or(plain.len(), |(at, _)| at);
             let id = format!("{}#{}", &plain[start..], &part[..digits]);
-            let rest = if self.objects.contains_key(&id) { &part[digits..] } else { part };
-            plain.push('#');
-            plain.push_str(rest);
+            if self.objects.contains_key(&id) {
+                plain.push_str(&part[digits..]);
+            } else {
+                plain.push('#');
+                plain.push_str(part);
+            }
         }
         plain
     }

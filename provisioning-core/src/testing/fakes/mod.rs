@@ -10,7 +10,7 @@ mod provider;
 mod service;
 mod shape;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -124,14 +124,15 @@ impl Fakes {
         self.ledger().services()
     }
 
-    /// What exists, a line each, sorted; the identities of what exists stand there without their number.
-    pub fn contents(&self) -> Vec<String> {
+    /// What exists, sorted: each object and service in words, and its fields. The identities of what exists stand there
+    /// without their number, and secrets as stars.
+    pub fn contents(&self) -> Vec<(String, Value)> {
         self.ledger().contents()
     }
 
-    /// A text with the identities of what exists without their number, so that two worlds can be compared.
-    pub fn unnumbered(&self, text: &str) -> String {
-        self.ledger().unnumbered(text)
+    /// A value with the identities of what exists without their number, so that two worlds can be compared.
+    pub fn unnumbered(&self, value: &Value) -> Value {
+        self.ledger().unnumbered(value)
     }
 
     fn ledger(&self) -> MutexGuard<'_, Ledger> {
