@@ -16,6 +16,9 @@ const INFALLIBLE: &str = "writing to a string cannot fail";
 /// The whole answer.
 pub(crate) fn chaos(chaos: &Chaos) -> String {
     let mut text = String::new();
+    if chaos.rows.is_empty() {
+        text.push_str("Nothing to try out: a plan of what is declared has no steps.\n");
+    }
     for journey in Journey::ALL {
         let rows: Vec<_> = chaos.rows.iter().filter(|row| row.journey == journey).collect();
         let left_out: Vec<_> = chaos.left_out.iter().filter(|left_out| left_out.journey == journey).collect();
@@ -31,12 +34,12 @@ pub(crate) fn chaos(chaos: &Chaos) -> String {
         table.lines().for_each(|line| writeln!(text, "  {line}").expect(INFALLIBLE));
         text.push('\n');
     }
-    if !chaos.rows.is_empty() {
-        write_legend(&mut text, chaos);
-    }
+    write_legend(&mut text, chaos);
     write_stuck(&mut text, chaos);
     write_findings(&mut text, chaos);
-    text.push_str(&sum(chaos));
+    if !chaos.rows.is_empty() {
+        text.push_str(&sum(chaos));
+    }
     text
 }
 
@@ -86,6 +89,9 @@ fn words(chaos: &Chaos) -> BTreeMap<&'static str, usize> {
 }
 
 fn write_legend(text: &mut String, chaos: &Chaos) {
+    if chaos.rows.is_empty() {
+        return;
+    }
     let faults = [
         ("REFUSED", "the call is refused for good"),
         ("BUSY", "it is refused, and would not be a moment later"),

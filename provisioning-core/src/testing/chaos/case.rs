@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::lab::{Lab, Scene};
 use super::table::{Flaw, Journey, Verdict};
-use super::world::{Line, Problem, difference};
+use super::world::{Line, Problem, difference, resolved};
 use crate::engine::{Control, Report, Undone};
 use crate::error::{ErrorKind, Result};
 use crate::event::Observer;
@@ -88,17 +88,26 @@ impl<'a> Case<'a> {
         };
         problems.extend(self.lab.promises(&self.lab.open_tokens().await?).await?);
         if let Some(expected) = expected {
-            let ended = if verdict == Verdict::RolledBack { "it was taken back, and" } else { "it ended, and" };
-            let different = difference(expected, &self.lab.world().await?);
-            problems.extend(different.into_iter().map(|(flaw, what)| (flaw, format!("{ended} {what}"))));
-            if verdict != Verdict::RolledBack {
-                let next = self.lab.next_steps().await?;
-                let unfinished = (!next.is_empty()).then(|| format!("a new plan has something to do: {}", next.join(", ")));
-                problems.extend(unfinished.map(|problem| (Flaw::Astray, problem)));
-            }
+            problems.extend(self.astray(&verdict, expected).await?);
         }
         problems.dedup();
         Ok((verdict, problems))
+    }
+
+    /// In what the world is not as expected, and what a new plan would do about it.
+    async fn astray(&self, verdict: &Verdict, expected: &[Line]) -> Result<Vec<Problem>> {
+        let found = self.lab.world().await?;
+        let (ended, different) = match verdict {
+            Verdict::RolledBack => ("it was taken back, and", difference(&resolved(expected), &resolved(&found))),
+            _ => ("it ended, and", difference(expected, &found)),
+        };
+        let mut problems: Vec<_> = different.into_iter().map(|what| (Flaw::Astray, format!("{ended} {what}"))).collect();
+        if *verdict != Verdict::RolledBack {
+            let next = self.lab.next_steps().await?;
+            let unfinished = (!next.is_empty()).then(|| format!("{ended} a new plan has something to do: {}", next.join(", ")));
+            problems.extend(unfinished.map(|problem| (Flaw::Astray, problem)));
+        }
+        Ok(problems)
     }
 
     /// One life of an engine: until the run ends or the store dies. The lease of the dead runs out.

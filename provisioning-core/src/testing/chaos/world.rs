@@ -12,6 +12,8 @@ use crate::testing::Fakes;
 use crate::testing::fakes::{plain, shown};
 use crate::value::Value;
 
+/// How the row of a resource is called.
+const ROW: &str = "the state's row";
 /// How much is told of a value that is not as it should be.
 const LONGEST_VALUE: usize = 80;
 
@@ -24,17 +26,31 @@ pub(super) type Line = (String, Value);
 /// A world: what exists, what the state says, what comes out.
 pub(super) async fn lines(fakes: &Fakes, engine: &Engine) -> Result<Vec<Line>> {
     let mut lines = fakes.contents();
-    for row in engine.state().await?.values() {
-        lines.push((format!("the row `{}` of the state", row.name), fakes.unnumbered(&fields(row)?)));
+    let rows = engine.state().await?;
+    for row in rows.values() {
+        lines.push((format!("{ROW} `{}`", row.name), fakes.unnumbered(&fields(row, &rows)?)));
     }
-    for (name, output) in engine.outputs().await? {
+    // An output that nobody knows yet is none.
+    for (name, output) in engine.outputs().await?.into_iter().filter(|(_, output)| !output.value.has_unknown()) {
         lines.push((format!("the output `{name}`"), fakes.unnumbered(&plain(&output.value))));
     }
     Ok(lines)
 }
 
+/// A world without how things were written: a way back writes what a lookup answered where the lookup stood.
+pub(super) fn resolved(lines: &[Line]) -> Vec<Line> {
+    let without = |value: &Value| match value {
+        Value::Map(map) => {
+            Value::map(map.iter().filter(|(key, _)| key.as_ref() != "written").map(|(key, value)| (key.clone(), value.clone())))
+        }
+        other => other.clone(),
+    };
+    let row = |what: &str| what.starts_with(ROW);
+    lines.iter().map(|(what, value)| (what.clone(), if row(what) { without(value) } else { value.clone() })).collect()
+}
+
 /// What is not the same in two worlds.
-pub(super) fn difference(wanted: &[Line], found: &[Line]) -> Vec<Problem> {
+pub(super) fn difference(wanted: &[Line], found: &[Line]) -> Vec<String> {
     let mut left: Vec<&Line> = found.iter().collect();
     let mut problems = Vec::new();
     for (what, value) in wanted {
@@ -45,7 +61,7 @@ pub(super) fn difference(wanted: &[Line], found: &[Line]) -> Vec<Problem> {
         }
     }
     problems.extend(left.iter().map(|(what, _)| format!("{what} is there and should not be")));
-    problems.into_iter().map(|problem| (Flaw::Astray, problem)).collect()
+    problems
 }
 
 /// The fields in which one thing is not as wanted.
@@ -98,13 +114,14 @@ pub(super) fn orphans(fakes: &Fakes, rows: &BTreeMap<ResourceName, StateRow>, op
     problems
 }
 
-/// The fields of a row, without what differs from run to run.
-fn fields(row: &StateRow) -> Result<Value> {
+/// The fields of a row, without what differs from run to run. What it depends on and has no row orders nothing.
+fn fields(row: &StateRow, rows: &BTreeMap<ResourceName, StateRow>) -> Result<Value> {
     let object = |object: &Object| Object { id: object.id.clone(), outputs: plain(&object.outputs) };
     let row = StateRow {
         inputs: plain(&row.inputs),
         object: row.object.as_ref().map(object),
         deposed: row.deposed.iter().map(object).collect(),
+        depends_on: row.depends_on.iter().filter(|on| rows.contains_key(*on)).cloned().collect(),
         run: RunId::parse("any")?,
         version: 0,
         ..row.clone()
