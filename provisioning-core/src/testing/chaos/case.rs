@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::lab::{Lab, Scene};
-use super::table::{Flaw, Journey, Verdict};
+use super::table::{Flaw, Verdict};
 use super::world::{Line, Problem, difference, resolved};
 use crate::engine::{Control, Report, Undone};
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Failure, Result};
 use crate::event::Observer;
 use crate::journal::RunSummary;
 use crate::plan::Plan;
@@ -29,12 +29,14 @@ pub(super) enum Point {
 enum Ended {
     Forward,
     Back,
-    Stuck(Vec<String>),
+    Stuck(Vec<Failure>),
 }
 
 pub(super) struct Case<'a> {
     pub(super) lab: Lab<'a>,
     pub(super) plan: Plan,
+    /// The world that a journey back leads to.
+    pub(super) origin: Option<Vec<Line>>,
     before: Vec<Line>,
     runs_before: usize,
 }
@@ -43,9 +45,10 @@ impl<'a> Case<'a> {
     /// A new world in which the journey begins, and the plan that is to be disturbed.
     pub(super) async fn set(scene: &'a Scene<'a>) -> Result<Self> {
         let lab = Lab::new(scene);
-        let (plan, before) = (lab.begin().await?, lab.world().await?);
+        let (plan, origin) = lab.begin().await?;
+        let before = lab.world().await?;
         let runs_before = lab.undisturbed().runs().await?.len();
-        Ok(Self { lab, plan, before, runs_before })
+        Ok(Self { lab, plan, origin, before, runs_before })
     }
 
     /// Disturbs the run once and goes on with it as a user would; gives what came of it, and everything that is not as
@@ -76,15 +79,16 @@ impl<'a> Case<'a> {
             return Ok((Verdict::Unreached, Vec::new()));
         }
         let mut problems = self.lab.promises(&self.lab.open_tokens().await?).await?;
+        problems.extend(first.as_ref().and_then(|report| report.as_ref().ok()).and_then(not_taken_back));
         let (ended, resumes) = self.settle(first).await?;
         let (verdict, expected) = match ended {
             Ended::Forward => (Verdict::Converged { resumes }, Some(wanted)),
             Ended::Back => (Verdict::RolledBack, Some(self.before.as_slice())),
-            Ended::Stuck(reasons) if reasons.iter().all(String::is_empty) => {
-                problems.push((Flaw::Unexplained, "it does not go on, and no step says why".to_owned()));
-                (Verdict::Stuck { reason: String::new() }, None)
+            Ended::Stuck(reasons) => {
+                problems.extend(unexcused(&reasons));
+                let reasons: Vec<_> = reasons.into_iter().map(|failure| failure.message).collect();
+                (Verdict::Stuck { reason: reasons.join("; ") }, None)
             }
-            Ended::Stuck(reasons) => (Verdict::Stuck { reason: reasons.join("; ") }, None),
         };
         problems.extend(self.lab.promises(&self.lab.open_tokens().await?).await?);
         if let Some(expected) = expected {
@@ -143,7 +147,7 @@ impl<'a> Case<'a> {
         let ended = match (self.ended(last.as_ref()).await?, last) {
             (Some(ended), _) => ended,
             (None, Some(Err(error))) if matches!(error.kind(), ErrorKind::Bug | ErrorKind::Corrupt) => return Err(error),
-            (None, Some(Err(error))) => Ended::Stuck(vec![error.to_string()]),
+            (None, Some(Err(error))) => Ended::Stuck(vec![Failure::from(&error)]),
             (None, Some(Ok(report))) => Ended::Stuck(reasons(&report)),
             (None, None) => Ended::Stuck(Vec::new()),
         };
@@ -161,7 +165,7 @@ impl<'a> Case<'a> {
             _ => {}
         }
         let completed = self.runs().await?.pop().filter(|run| run.outcome == Some(Outcome::Completed));
-        let back = |run: RunSummary| run.undoes.is_some() && self.lab.scene.journey != Journey::Rollback;
+        let back = |run: RunSummary| run.undoes.is_some() && self.origin.is_none();
         Ok(completed.map(|run| if back(run) { Ended::Back } else { Ended::Forward }))
     }
 
@@ -173,13 +177,39 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Why a run did not come to its end.
-fn reasons(report: &Report) -> Vec<String> {
-    let failures = report.failures.iter().map(|(step, failure)| format!("{step}: {}", failure.message));
-    let doubts = report.in_doubt.iter().map(|(step, reason)| format!("{step} is in doubt: {reason}"));
+/// Why a run did not come to its end, each with its step.
+fn reasons(report: &Report) -> Vec<Failure> {
+    let at = |what: &str, failure: &Failure| Failure { message: format!("{what}: {}", failure.message), ..failure.clone() };
+    let failures = report.failures.iter().map(|(step, failure)| at(step.as_str(), failure));
+    let doubts = report.in_doubt.iter().map(|(step, reason)| Failure {
+        kind: ErrorKind::InDoubt,
+        message: format!("{step} is in doubt: {reason}"),
+        hint: None,
+    });
     let undone = report.rollback.iter().flat_map(|undone| match undone {
         Undone::Run(back) => reasons(back),
-        Undone::Refused(failure) => vec![format!("it cannot be taken back: {}", failure.message)],
+        Undone::Refused(failure) => vec![at("it is not taken back", failure)],
     });
     failures.chain(doubts).chain(undone).collect()
+}
+
+/// What is wrong with standing still for these reasons: that there is none, or that one is nobody's business but ours.
+fn unexcused(reasons: &[Failure]) -> Option<Problem> {
+    let bug = reasons.iter().find(|failure| matches!(failure.kind, ErrorKind::Bug | ErrorKind::Corrupt));
+    match bug {
+        Some(bug) => Some((Flaw::Astray, format!("it does not go on, for a defect: {}", bug.message))),
+        None if reasons.is_empty() => Some((Flaw::Unexplained, "it does not go on, and no step says why".to_owned())),
+        None => None,
+    }
+}
+
+/// What is wrong with a failed run that was to be taken back and is not. What is protected, in doubt or changed by
+/// somebody else is rightly left alone.
+fn not_taken_back(report: &Report) -> Option<Problem> {
+    match &report.rollback {
+        Some(Undone::Refused(failure)) if !matches!(failure.kind, ErrorKind::Conflict | ErrorKind::InDoubt) => {
+            Some((Flaw::Astray, format!("it is not taken back: {}", failure.message)))
+        }
+        _ => None,
+    }
 }

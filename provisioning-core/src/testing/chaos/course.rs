@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::case::Case;
 use super::lab::Scene;
-use super::world::Line;
+use super::world::{Line, difference, resolved};
 use crate::engine::Control;
 use crate::error::{Error, Result};
 use crate::event::{Event, Observer};
@@ -53,11 +53,16 @@ impl Course {
         });
         let report = case.lab.engine(store, observer).apply(&case.plan, &Control::new()).await?;
         if let Some((step, failure)) = report.failures.into_iter().next() {
-            let error = Error::from(failure).with_context("step", step.as_str());
-            return Err(error.with_hint("this is what comes of it on fakes, which make up what a provider would report"));
+            let message = format!("`{step}` fails, though nothing disturbs it: {}", failure.message);
+            let hint = failure.hint.unwrap_or_else(|| "what a provider would report is made up here, from its schemas".into());
+            return Err(Error::new(failure.kind, message).with_hint(hint));
         }
         let (wanted, mut problems) = (case.lab.world().await?, Vec::new());
         problems.extend(case.lab.promises(&[]).await?.into_iter().map(|(_, problem)| problem));
+        if let Some(origin) = &case.origin {
+            let different = difference(&resolved(origin), &resolved(&wanted));
+            problems.extend(different.into_iter().map(|what| format!("it was taken back, and {what}")));
+        }
         let next = case.lab.next_steps().await?;
         if !next.is_empty() {
             problems.push(format!("a new plan has something to do: {}", next.join(", ")));

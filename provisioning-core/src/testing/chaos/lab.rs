@@ -10,7 +10,7 @@ use crate::config::{OnFailure, Settings};
 use crate::engine::{Control, Engine, PlanOptions};
 use crate::error::Result;
 use crate::event::Observer;
-use crate::plan::{Command, Plan};
+use crate::plan::{Action, Command, Plan};
 use crate::provider::Token;
 use crate::resource::Desired;
 use crate::store::{Identity, MemoryStore, Store};
@@ -35,14 +35,28 @@ pub(super) struct Lab<'a> {
 impl<'a> Scene<'a> {
     pub(super) fn new(fakes: &'a Fakes, desired: &'a Desired, settings: &Settings, journey: Journey) -> Self {
         let on_failure = match journey {
-            Journey::Apply | Journey::Rollback | Journey::Destroy => OnFailure::Stop,
+            Journey::Apply | Journey::UndoApply | Journey::Destroy | Journey::UndoDestroy => OnFailure::Stop,
             Journey::ApplyOrUndo | Journey::DestroyOrUndo => OnFailure::Rollback,
         };
         Self { journey, fakes, desired, settings: Settings { on_failure, ..settings.clone() } }
     }
 
-    fn begins_empty(&self) -> bool {
-        matches!(self.journey, Journey::Apply | Journey::ApplyOrUndo)
+    /// What was done before, and what is planned now: a command, or the way back from the last one.
+    fn course(&self) -> (&'static [Command], Option<Command>) {
+        match self.journey {
+            Journey::Apply | Journey::ApplyOrUndo => (&[], Some(Command::Apply)),
+            Journey::UndoApply => (&[Command::Apply], None),
+            Journey::Destroy | Journey::DestroyOrUndo => (&[Command::Apply], Some(Command::Destroy)),
+            Journey::UndoDestroy => (&[Command::Apply, Command::Destroy], None),
+        }
+    }
+
+    /// What a plan for has nothing to do when the journey has come to its end.
+    fn done(&self) -> Command {
+        match self.journey {
+            Journey::Apply | Journey::ApplyOrUndo | Journey::UndoDestroy => Command::Apply,
+            Journey::UndoApply | Journey::Destroy | Journey::DestroyOrUndo => Command::Destroy,
+        }
     }
 }
 
@@ -54,16 +68,18 @@ impl<'a> Lab<'a> {
         Self { scene, fakes: scene.fakes.fresh(), store, clock: Arc::new(ManualClock::new(Timestamp::from_millis(0))), ids }
     }
 
-    /// Does what comes before the journey, and plans it.
-    pub(super) async fn begin(&self) -> Result<Plan> {
-        if !self.scene.begins_empty() {
-            let plan = self.plan_for(Command::Apply).await?;
+    /// Does what comes before the journey, and plans it; gives also the world that a way back leads to.
+    pub(super) async fn begin(&self) -> Result<(Plan, Option<Vec<Line>>)> {
+        let (before, planned) = self.scene.course();
+        let mut origin = self.world().await?;
+        for command in before {
+            origin = self.world().await?;
+            let plan = self.plan_for(*command).await?;
             self.undisturbed().apply(&plan, &Control::new()).await?;
         }
-        match self.scene.journey {
-            Journey::Rollback => self.undisturbed().plan_rollback(None).await,
-            Journey::Apply | Journey::ApplyOrUndo => self.plan_for(Command::Apply).await,
-            Journey::Destroy | Journey::DestroyOrUndo => self.plan_for(Command::Destroy).await,
+        match planned {
+            Some(command) => Ok((self.plan_for(command).await?, None)),
+            None => Ok((self.undisturbed().plan_rollback(None).await?, Some(origin))),
         }
     }
 
@@ -78,11 +94,11 @@ impl<'a> Lab<'a> {
         self.clock.advance(i64::try_from(lease).unwrap_or(i64::MAX / 2).saturating_add(1));
     }
 
-    /// What would be done if the same were asked for again.
+    /// What would be done if the same were asked for again. That rows are written again as they are declared is nothing.
     pub(super) async fn next_steps(&self) -> Result<Vec<String>> {
-        let command = if self.scene.begins_empty() { Command::Apply } else { Command::Destroy };
-        let plan = self.plan_for(command).await?;
-        Ok(plan.steps.iter().map(|step| step.id.to_string()).collect())
+        let plan = self.plan_for(self.scene.done()).await?;
+        let steps = plan.steps.iter().filter(|step| self.scene.journey != Journey::UndoDestroy || step.action != Action::Refresh);
+        Ok(steps.map(|step| step.id.to_string()).collect())
     }
 
     /// What must hold at every moment: everything that exists is known, nothing twice, and the journal gives the state.

@@ -6,6 +6,7 @@
 
 mod case;
 mod course;
+mod findings;
 mod lab;
 mod table;
 #[cfg(test)]
@@ -19,6 +20,7 @@ pub use table::{Cell, Chaos, Disturbance, Flaw, Journey, LeftOut, Row, Verdict};
 
 use case::{Case, Point};
 use course::Course;
+use findings::Findings;
 use lab::Scene;
 
 use super::{Fakes, Fault, Moment};
@@ -35,8 +37,6 @@ const MOST_STEPS: usize = 40;
 const LEAST_STEPS: usize = 8;
 /// Every disturbance takes a whole run: of a very long plan fewer steps are disturbed, so that the work stays the same.
 const WORK: usize = 2_500;
-/// How many findings are told in full.
-const MOST_FINDINGS: usize = 500;
 /// The longest time that a call may take and a retry waits: a longer one tells nothing more.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -47,7 +47,7 @@ const LONGEST: Duration = Duration::from_secs(60);
 /// its waits take their time.
 ///
 /// # Errors
-/// Those of the undisturbed runs: of the declarations, and of what the fakes make up where that does not fit.
+/// Those of the undisturbed apply: of the declarations, and of what the fakes make up where that does not fit.
 pub async fn chaos(desired: &Desired, registry: &Registry, settings: &Settings) -> Result<Chaos> {
     chaos_on(&Fakes::of(registry).shaped_by(desired), desired, settings).await
 }
@@ -58,18 +58,24 @@ pub async fn chaos(desired: &Desired, registry: &Registry, settings: &Settings) 
 /// Those of [`chaos`].
 pub async fn chaos_on(fakes: &Fakes, desired: &Desired, settings: &Settings) -> Result<Chaos> {
     let (desired, settings) = bounded(desired.clone(), settings.clone());
-    let mut chaos = Chaos::default();
+    let (mut chaos, mut findings) = (Chaos::default(), Findings::default());
     for journey in Journey::ALL {
         let scene = Scene::new(fakes, &desired, &settings, journey);
         match Course::of(&scene).await {
-            Ok(course) => try_out(&scene, &course, &mut chaos).await?,
+            Ok(course) if course.plan.steps.is_empty() => break,
+            Ok(course) => try_out(&scene, &course, &mut chaos, &mut findings).await?,
+            Err(error) if journey == Journey::Apply => return Err(error),
             // What is protected is neither destroyed nor rolled back.
-            Err(error) if error.kind() == ErrorKind::Conflict && journey != Journey::Apply => {
+            Err(error) if error.kind() == ErrorKind::Conflict => {
                 chaos.left_out.push(LeftOut { journey, reason: error.to_string() });
             }
-            Err(error) => return Err(error.with_context("undisturbed", journey.as_str())),
+            Err(error) => {
+                findings.note(journey, "undisturbed", None, format!("it cannot be done at all: {error}"));
+                chaos.left_out.push(LeftOut { journey, reason: "it cannot be done at all".to_owned() });
+            }
         }
     }
+    (chaos.findings, chaos.findings_left_out) = findings.told();
     Ok(chaos)
 }
 
@@ -84,26 +90,34 @@ fn bounded(mut desired: Desired, settings: Settings) -> (Desired, Settings) {
     (desired, Settings { timeout_seconds: settings.timeout_seconds.min(LONGEST.as_secs_f64()), lease_seconds, ..settings })
 }
 
-async fn try_out(scene: &Scene<'_>, course: &Course, chaos: &mut Chaos) -> Result<()> {
+async fn try_out(scene: &Scene<'_>, course: &Course, chaos: &mut Chaos, findings: &mut Findings) -> Result<()> {
     let chosen = chosen(&course.plan.steps);
     if chosen.len() < course.plan.steps.len() {
         let reason = format!("{} of its {} steps were chosen", chosen.len(), course.plan.steps.len());
         chaos.left_out.push(LeftOut { journey: scene.journey, reason });
     }
-    chaos.note(scene.journey, "undisturbed", &course.problems);
+    for problem in &course.problems {
+        findings.note(scene.journey, "undisturbed", None, problem.clone());
+    }
     // Several steps may have a record in one append: the crash at it is one case.
     let mut crashes: BTreeMap<(Disturbance, usize), Verdict> = BTreeMap::new();
     for step in chosen {
         let mut cells = Vec::new();
         for fault in Disturbance::ALL {
-            let what = format!("{} at `{}`", fault.as_str(), step.id);
             let mut worst = Verdict::Unreached;
             for point in points(course, step, fault) {
                 let append = if let Point::Append(spared, _) = point { Some((fault, spared)) } else { None };
                 let known = append.and_then(|append| crashes.get(&append).cloned());
                 let verdict = match known {
                     Some(verdict) => verdict,
-                    None => disturb(scene, course, &point, &what, chaos).await?,
+                    None => {
+                        let (verdict, problems) = Case::set(scene).await?.disturbed(&point, &course.wanted).await;
+                        chaos.cases += 1;
+                        for (_, problem) in problems {
+                            findings.note(scene.journey, fault.as_str(), Some(&step.id), problem);
+                        }
+                        verdict
+                    }
                 };
                 crashes.extend(append.map(|append| (append, verdict.clone())));
                 worst = worst.worse(verdict);
@@ -113,16 +127,6 @@ async fn try_out(scene: &Scene<'_>, course: &Course, chaos: &mut Chaos) -> Resul
         chaos.rows.push(Row { journey: scene.journey, step: step.id.clone(), cells });
     }
     Ok(())
-}
-
-/// One case: a new world, one disturbance, and what came of it.
-async fn disturb(scene: &Scene<'_>, course: &Course, point: &Point, what: &str, chaos: &mut Chaos) -> Result<Verdict> {
-    let case = Case::set(scene).await?;
-    let (verdict, problems) = case.disturbed(point, &course.wanted).await;
-    chaos.cases += 1;
-    let told: Vec<_> = problems.into_iter().map(|(_, problem)| problem).collect();
-    chaos.note(scene.journey, what, &told);
-    Ok(verdict)
 }
 
 /// Where a step is disturbed by a fault.
@@ -145,16 +149,4 @@ fn chosen(steps: &[Step]) -> Vec<&Step> {
     lots.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
     lots.truncate((WORK / steps.len().max(1)).clamp(LEAST_STEPS, MOST_STEPS));
     steps.iter().filter(|step| lots.iter().any(|(_, id)| **id == step.id)).collect()
-}
-
-impl Chaos {
-    fn note(&mut self, journey: Journey, what: &str, problems: &[String]) {
-        for problem in problems {
-            if self.findings.len() < MOST_FINDINGS {
-                self.findings.push(format!("{}: {what}: {problem}", journey.as_str()));
-            } else {
-                self.findings_left_out += 1;
-            }
-        }
-    }
 }

@@ -58,25 +58,29 @@ pub enum Journey {
     /// The same, and a failure takes everything back.
     ApplyOrUndo,
     /// The finished apply is rolled back.
-    Rollback,
+    UndoApply,
     /// It is destroyed.
     Destroy,
     /// The same, and a failure takes everything back.
     DestroyOrUndo,
+    /// The finished destroy is rolled back.
+    UndoDestroy,
 }
 
 impl Journey {
     /// Every journey, in the order in which they are made.
-    pub const ALL: [Self; 5] = [Self::Apply, Self::ApplyOrUndo, Self::Rollback, Self::Destroy, Self::DestroyOrUndo];
+    pub const ALL: [Self; 6] =
+        [Self::Apply, Self::ApplyOrUndo, Self::UndoApply, Self::Destroy, Self::DestroyOrUndo, Self::UndoDestroy];
 
     /// The words for people.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Apply => "apply",
             Self::ApplyOrUndo => "apply --on-failure rollback",
-            Self::Rollback => "rollback of the apply",
+            Self::UndoApply => "rollback of the apply",
             Self::Destroy => "destroy",
             Self::DestroyOrUndo => "destroy --on-failure rollback",
+            Self::UndoDestroy => "rollback of the destroy",
         }
     }
 }

@@ -86,7 +86,7 @@ async fn what_is_protected_is_applied_and_not_destroyed() {
     let chaos = tried(&registry, ("paper", "box"), &protected).await;
     assert_eq!(words(&chaos, Journey::Apply), ["a/create: 1 0 0 0 1 1"]);
     let left_out: Vec<_> = chaos.left_out.iter().map(|left_out| left_out.journey).collect();
-    assert_eq!(left_out, [Journey::Rollback, Journey::Destroy, Journey::DestroyOrUndo]);
+    assert_eq!(left_out, [Journey::UndoApply, Journey::Destroy, Journey::DestroyOrUndo, Journey::UndoDestroy]);
     assert!(chaos.left_out.iter().all(|left_out| left_out.reason.contains("`a`")), "{:?}", chaos.left_out);
     assert_eq!(chaos.findings, [""; 0]);
 }

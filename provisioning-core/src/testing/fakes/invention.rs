@@ -112,9 +112,9 @@ fn invent(field: &Field, kind: &FieldType, path: &Path<'_>) -> Value {
     }
 }
 
-/// Eight digits that change when what is followed changes; the numbers in identities do not count.
-fn version(followed: &[Value]) -> String {
-    let text = super::shown(&Value::list(followed.iter().cloned()));
+/// Eight digits that change when values change; the numbers in identities do not count.
+pub(super) fn version(values: &[Value]) -> String {
+    let text = super::shown(&Value::list(values.iter().cloned()));
     let mut plain = String::new();
     for (index, part) in text.split('#').enumerate() {
         plain.push_str(if index == 0 { part } else { part.trim_start_matches(|letter: char| letter.is_ascii_digit()) });

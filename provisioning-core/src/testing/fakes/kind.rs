@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::invention::Source;
+use super::invention::{Source, version};
 use super::ledger::{Held, Ledger};
-use super::{Fakes, Tokens, shape, shown};
-use crate::digest::Digest;
+use super::{Fakes, Tokens, refuse_digests, shape, shown};
 use crate::error::Result;
 use crate::provider::{AnyKind, AnyLookup, Context, Found, Reply};
 use crate::record::Object;
@@ -81,6 +80,7 @@ impl AnyKind for Fake {
     }
 
     async fn create(&self, context: &Context, spec: &Value) -> Result<Reply<Object>> {
+        refuse_digests(spec)?;
         if let Some(id) = &context.object {
             let object = self.fakes.call(format!("poll {}", context.resource), |ledger| ledger.object(id)).await?;
             return Ok(Reply::Done(object));
@@ -93,6 +93,7 @@ impl AnyKind for Fake {
     }
 
     async fn update(&self, context: &Context, prior: &Object, spec: &Value) -> Result<Reply<Object>> {
+        refuse_digests(spec)?;
         let change = |ledger: &mut Ledger| self.change(ledger, context, prior, spec);
         self.fakes.call(format!("update {}", context.resource), change).await.map(Reply::Done)
     }
@@ -114,7 +115,7 @@ impl AnyLookup for Fake {
 
     async fn read(&self, query: &Value) -> Result<Value> {
         let (kind, asked) = (self.schema.kind.as_str(), shown(query));
-        let id = format!("{kind}-{}", &Digest::of(asked.as_bytes()).as_str()[..8]);
+        let id = format!("{kind}-{}", version(std::slice::from_ref(query)));
         let answer = || self.outputs(&shape::lookup(kind), &id, query, None);
         self.fakes.call(format!("look up {kind} {asked}"), |_| Ok(answer())).await
     }

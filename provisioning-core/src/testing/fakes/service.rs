@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::invention::Source;
-use super::{Fakes, TRANSPORT, shown};
+use super::ledger::Ledger;
+use super::{Fakes, TRANSPORT, refuse_digests, shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::host::{Command, Facts, Host, Output};
 use crate::name::ResourceName;
@@ -49,9 +50,10 @@ impl TaskService for FakeService {
     }
 
     async fn apply(&self, context: &Context, host: &dyn Host, inputs: &Value) -> Result<Value> {
+        refuse_digests(inputs)?;
         let (host, name) = (host.facts().await?.host_name, &context.resource);
         let outputs = self.outputs(name, inputs);
-        let place = |ledger: &mut super::Ledger| {
+        let place = |ledger: &mut Ledger| {
             ledger.place(&host, name.as_str(), self.schema.kind.as_str(), inputs);
             Ok(outputs)
         };
@@ -60,7 +62,7 @@ impl TaskService for FakeService {
 
     async fn remove(&self, context: &Context, host: &dyn Host, _: &Value) -> Result<()> {
         let (host, name) = (host.facts().await?.host_name, &context.resource);
-        let displace = |ledger: &mut super::Ledger| {
+        let displace = |ledger: &mut Ledger| {
             ledger.displace(&host, name.as_str());
             Ok(())
         };
