@@ -79,7 +79,7 @@ fn the_quickstart_is_tried_out_without_a_server() {
     let applied = rows(&answer, "apply");
     assert_eq!(applied.len(), 8, "{applied:?}");
     assert!(
-        applied.iter().all(|row| row.ends_with(": converged converged converged converged converged converged")),
+        applied.iter().all(|row| row.ends_with(": converged converged converged converged converged converged unreached")),
         "{applied:?}"
     );
     let undone = rows(&answer, "apply_or_undo");
@@ -183,7 +183,7 @@ fn everything_that_ships_can_be_tried_out() {
     assert_eq!(rows(&answer, "apply").len(), 8);
     let applied = rows(&answer, "apply");
     assert!(
-        applied.iter().all(|row| row.ends_with(": converged converged converged converged converged converged")),
+        applied.iter().all(|row| row.ends_with(": converged converged converged converged converged converged unreached")),
         "{applied:?}"
     );
     assert_eq!(elsewhere(&answer), [""; 0]);

@@ -11,6 +11,17 @@ use super::{BOLD, DIM, GREEN, RED, YELLOW, count, paint, table};
 /// How many findings and reasons are told.
 const SHOWN: usize = 20;
 
+/// What goes wrong, at the head of its column and in a sentence.
+const FAULTS: [(Disturbance, &str, &str); 7] = [
+    (Disturbance::Refused, "REFUSED", "the call is refused for good"),
+    (Disturbance::RefusedForAWhile, "BUSY", "it is refused, and would not be a moment later"),
+    (Disturbance::Hang, "NO ANSWER", "it never answers"),
+    (Disturbance::ReplyLost, "REPLY LOST", "it has its effect, and nobody hears of it"),
+    (Disturbance::CrashBefore, "CRASH BEFORE", "the engine dies before a record of the step is on disk; tried at each record"),
+    (Disturbance::CrashAfter, "CRASH AFTER", "the engine dies when the record is on disk, before it acts on it"),
+    (Disturbance::CrashUndoing, "CRASH UNDOING", "the call is refused, and the engine dies while it takes everything back"),
+];
+
 const INFALLIBLE: &str = "writing to a string cannot fail";
 
 /// The whole answer.
@@ -29,8 +40,7 @@ pub(crate) fn chaos(chaos: &Chaos) -> String {
         for left_out in left_out {
             writeln!(text, "  {} {}", paint(YELLOW, "not tried in full:"), left_out.reason).expect(INFALLIBLE);
         }
-        let head = ["STEP", "REFUSED", "BUSY", "NO ANSWER", "REPLY LOST", "CRASH BEFORE", "CRASH AFTER"];
-        let table = if rows.is_empty() { String::new() } else { table(head, rows.into_iter().map(cells)) };
+        let table = matrix(&rows);
         table.lines().for_each(|line| writeln!(text, "  {line}").expect(INFALLIBLE));
         text.push('\n');
     }
@@ -43,10 +53,18 @@ pub(crate) fn chaos(chaos: &Chaos) -> String {
     text
 }
 
-fn cells(row: &Row) -> [String; 7] {
-    let word_of = |fault| row.cells.iter().find(|cell| cell.fault == fault).map_or("-", |cell| word(&cell.verdict)).to_owned();
-    let [a, b, c, d, e, f] = Disturbance::ALL.map(word_of);
-    [row.step.to_string(), a, b, c, d, e, f]
+/// The steps by the faults; a fault that came to none of them has no column.
+fn matrix(rows: &[&Row]) -> String {
+    let word_of = |row: &Row, fault| row.cells.iter().find(|cell| cell.fault == fault).map_or("-", |cell| word(&cell.verdict));
+    let [a, b, c, d, e, f, g] = FAULTS.map(|(_, head, _)| head);
+    let cells = rows.iter().map(|row| (row.step.to_string(), FAULTS.map(|(fault, ..)| word_of(row, fault).to_owned())));
+    if rows.is_empty() {
+        String::new()
+    } else if rows.iter().all(|row| word_of(row, Disturbance::CrashUndoing) == "-") {
+        table(["STEP", a, b, c, d, e, f], cells.map(|(step, [a, b, c, d, e, f, _])| [step, a, b, c, d, e, f]))
+    } else {
+        table(["STEP", a, b, c, d, e, f, g], cells.map(|(step, [a, b, c, d, e, f, g])| [step, a, b, c, d, e, f, g]))
+    }
 }
 
 fn word(verdict: &Verdict) -> &'static str {
@@ -92,16 +110,9 @@ fn write_legend(text: &mut String, chaos: &Chaos) {
     if chaos.rows.is_empty() {
         return;
     }
-    let faults = [
-        ("REFUSED", "the call is refused for good"),
-        ("BUSY", "it is refused, and would not be a moment later"),
-        ("NO ANSWER", "it never answers"),
-        ("REPLY LOST", "it has its effect, and nobody hears of it"),
-        ("CRASH BEFORE", "the engine dies before a record of the step is on disk; tried at each record"),
-        ("CRASH AFTER", "the engine dies when the record is on disk, before it acts on it"),
-    ];
-    for (word, meaning) in faults.into_iter().chain(words(chaos).into_keys().map(|word| (word, meaning(word)))) {
-        writeln!(text, "{}", paint(DIM, format!("{word:<12}  {meaning}"))).expect(INFALLIBLE);
+    let faults = FAULTS.iter().map(|(_, head, meaning)| (*head, *meaning));
+    for (word, meaning) in faults.chain(words(chaos).into_keys().map(|word| (word, meaning(word)))) {
+        writeln!(text, "{}", paint(DIM, format!("{word:<13}  {meaning}"))).expect(INFALLIBLE);
     }
     text.push('\n');
 }

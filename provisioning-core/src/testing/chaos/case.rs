@@ -16,13 +16,11 @@ use crate::testing::{CrashPoint, CrashingStore, Death, Fault, Moment};
 /// How often somebody goes on with a run before they give up.
 const PATIENCE: usize = 4;
 
-/// Where a run is disturbed.
-#[derive(Debug, Clone)]
-pub(super) enum Point {
-    /// At the next call of a description.
-    Call(String, Fault),
-    /// At the append after so many.
-    Append(usize, Moment),
+/// Where a run is disturbed: at the next call of a description, at the append after so many, or at both.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Point {
+    pub(super) call: Option<(String, Fault)>,
+    pub(super) crash: Option<(usize, Moment)>,
 }
 
 /// Where a run came to in the end.
@@ -68,12 +66,12 @@ impl<'a> Case<'a> {
     }
 
     async fn tried(&self, point: &Point, wanted: &[Line]) -> Result<(Verdict, Vec<Problem>)> {
-        let first = match point {
-            Point::Call(call, fault) => {
-                self.lab.fakes.inject(call, *fault);
-                Some(self.lab.undisturbed().apply(&self.plan, &Control::new()).await)
-            }
-            Point::Append(spared, moment) => self.life(*spared, *moment).await,
+        if let Some((call, fault)) = &point.call {
+            self.lab.fakes.inject(call, *fault);
+        }
+        let first = match point.crash {
+            None => Some(self.lab.undisturbed().apply(&self.plan, &Control::new()).await),
+            Some((spared, moment)) => self.life(spared, moment).await,
         };
         if self.lab.fakes.faults_left() > 0 {
             return Ok((Verdict::Unreached, Vec::new()));
@@ -139,10 +137,9 @@ impl<'a> Case<'a> {
             if let Some(ended) = self.ended(last.as_ref()).await? {
                 return Ok((ended, resumes));
             }
-            last = Some(match self.runs().await?.is_empty() {
-                true => engine.apply(&self.plan, &Control::new()).await,
-                false => engine.resume(None, &Control::new()).await,
-            });
+            let control = Control::new();
+            let begun = !self.runs().await?.is_empty();
+            last = Some(if begun { engine.resume(None, &control).await } else { engine.apply(&self.plan, &control).await });
         }
         let ended = match (self.ended(last.as_ref()).await?, last) {
             (Some(ended), _) => ended,

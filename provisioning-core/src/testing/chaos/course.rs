@@ -1,19 +1,21 @@
 //! The undisturbed run of a journey: where it leads, and at which append and which call each step is met.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::case::Case;
 use super::lab::Scene;
 use super::world::{Line, difference, resolved};
 use crate::engine::Control;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Retry};
 use crate::event::{Event, Observer};
 use crate::name::StepId;
 use crate::plan::{Action, Plan, Step};
 use crate::record::{Fact, StepFact};
 use crate::testing::fakes::shown;
-use crate::testing::{CrashPoint, CrashingStore, Death, Moment};
+use crate::testing::{CrashPoint, CrashingStore, Death, Fault, Moment};
 
 /// An undisturbed run.
 pub(super) struct Course {
@@ -37,8 +39,7 @@ impl Course {
     /// Goes on a journey undisturbed.
     pub(super) async fn of(scene: &Scene<'_>) -> Result<Self> {
         let case = Case::set(scene).await?;
-        let point = CrashPoint { spared: usize::MAX, moment: Moment::BeforeWrite, death: Death::Silence };
-        let store = Arc::new(CrashingStore::new(case.lab.store.clone(), point));
+        let store = counting(&case);
         let met: Arc<Mutex<BTreeMap<StepId, Met>>> = Arc::default();
         let (counter, seen) = (store.clone(), met.clone());
         let observer = Observer::new(move |event| {
@@ -90,4 +91,30 @@ impl Course {
         };
         Some(format!("{verb} {}", step.resource))
     }
+}
+
+/// Which appends take a run back in which a step was refused for good; none where nothing was done by then.
+pub(super) async fn way_back(scene: &Scene<'_>, course: &Course, step: &Step) -> Result<Range<usize>> {
+    let case = Case::set(scene).await?;
+    if let Some(call) = course.call(step) {
+        case.lab.fakes.inject(&call, Fault::Refuse(Retry::Never));
+    }
+    let store = counting(&case);
+    let failed = Arc::new(AtomicUsize::new(usize::MAX));
+    let (counter, seen) = (store.clone(), failed.clone());
+    let observer = Observer::new(move |event| {
+        let Event::Recorded(entry) = event else { return };
+        if matches!(entry.record.fact, Fact::RunFinished { .. }) {
+            seen.fetch_min(counter.appends(), Ordering::SeqCst);
+        }
+    });
+    case.lab.engine(store.clone(), observer).apply(&case.plan, &Control::new()).await?;
+    let all = store.appends();
+    Ok(failed.load(Ordering::SeqCst).min(all)..all)
+}
+
+/// The store of a case, with its appends counted.
+fn counting(case: &Case<'_>) -> Arc<CrashingStore> {
+    let point = CrashPoint { spared: usize::MAX, moment: Moment::BeforeWrite, death: Death::Silence };
+    Arc::new(CrashingStore::new(case.lab.store.clone(), point))
 }

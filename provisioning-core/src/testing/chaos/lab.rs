@@ -41,6 +41,11 @@ impl<'a> Scene<'a> {
         Self { journey, fakes, desired, settings: Settings { on_failure, ..settings.clone() } }
     }
 
+    /// Whether a failed run is taken back.
+    pub(super) fn takes_back(&self) -> bool {
+        self.settings.on_failure == OnFailure::Rollback
+    }
+
     /// What was done before, and what is planned now: a command, or the way back from the last one.
     fn course(&self) -> (&'static [Command], Option<Command>) {
         match self.journey {

@@ -14,6 +14,7 @@ mod tests;
 mod world;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 pub use table::{Cell, Chaos, Disturbance, Flaw, Journey, LeftOut, Row, Verdict};
@@ -35,10 +36,12 @@ use crate::resource::Desired;
 const MOST_STEPS: usize = 40;
 /// How many steps of a plan are disturbed at least.
 const LEAST_STEPS: usize = 8;
+/// At how many appends of a way back the engine dies.
+const MOST_CRASHES: usize = 5;
 /// Every disturbance takes a whole run: of a very long plan fewer steps are disturbed, so that the work stays the same.
 const WORK: usize = 2_500;
 /// The longest time that a call may take and a retry waits: a longer one tells nothing more.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// Tries out what is declared on fakes of what a registry offers: applied, rolled back and destroyed, with every fault at
 /// every step.
@@ -105,19 +108,18 @@ async fn try_out(scene: &Scene<'_>, course: &Course, chaos: &mut Chaos, findings
         let mut cells = Vec::new();
         for fault in Disturbance::ALL {
             let mut worst = Verdict::Unreached;
-            for point in points(course, step, fault) {
-                let append = if let Point::Append(spared, _) = point { Some((fault, spared)) } else { None };
+            for point in points(scene, course, step, fault).await? {
+                let append = point.crash.filter(|_| point.call.is_none()).map(|(spared, _)| (fault, spared));
                 let known = append.and_then(|append| crashes.get(&append).cloned());
-                let verdict = match known {
-                    Some(verdict) => verdict,
-                    None => {
-                        let (verdict, problems) = Case::set(scene).await?.disturbed(&point, &course.wanted).await;
-                        chaos.cases += 1;
-                        for (_, problem) in problems {
-                            findings.note(scene.journey, fault.as_str(), Some(&step.id), problem);
-                        }
-                        verdict
+                let verdict = if let Some(verdict) = known {
+                    verdict
+                } else {
+                    let (verdict, problems) = Case::set(scene).await?.disturbed(&point, &course.wanted).await;
+                    chaos.cases += 1;
+                    for (_, problem) in problems {
+                        findings.note(scene.journey, fault.as_str(), Some(&step.id), problem);
                     }
+                    verdict
                 };
                 crashes.extend(append.map(|append| (append, verdict.clone())));
                 worst = worst.worse(verdict);
@@ -130,17 +132,28 @@ async fn try_out(scene: &Scene<'_>, course: &Course, chaos: &mut Chaos, findings
 }
 
 /// Where a step is disturbed by a fault.
-fn points(course: &Course, step: &Step, fault: Disturbance) -> Vec<Point> {
-    let crash = |moment| course.appends(&step.id).map(|spared| Point::Append(spared, moment)).collect();
-    let call = |fault| course.call(step).map(|call| Point::Call(call, fault)).into_iter().collect();
-    match fault {
-        Disturbance::Refused => call(Fault::Refuse(Retry::Never)),
-        Disturbance::RefusedForAWhile => call(Fault::Refuse(Retry::Later(None))),
-        Disturbance::Hang => call(Fault::Hang),
-        Disturbance::ReplyLost => call(Fault::LoseReply),
+async fn points(scene: &Scene<'_>, course: &Course, step: &Step, fault: Disturbance) -> Result<Vec<Point>> {
+    let crash = |moment| course.appends(&step.id).map(|spared| Point { crash: Some((spared, moment)), call: None }).collect();
+    let call = |fault| course.call(step).map(|call| Point { call: Some((call, fault)), crash: None });
+    Ok(match fault {
+        Disturbance::Refused => call(Fault::Refuse(Retry::Never)).into_iter().collect(),
+        Disturbance::RefusedForAWhile => call(Fault::Refuse(Retry::Later(None))).into_iter().collect(),
+        Disturbance::Hang => call(Fault::Hang).into_iter().collect(),
+        Disturbance::ReplyLost => call(Fault::LoseReply).into_iter().collect(),
         Disturbance::CrashBefore => crash(Moment::BeforeWrite),
         Disturbance::CrashAfter => crash(Moment::AfterWrite),
-    }
+        Disturbance::CrashUndoing => match call(Fault::Refuse(Retry::Never)) {
+            Some(point) if scene.takes_back() => while_undoing(point, course::way_back(scene, course, step).await?),
+            _ => Vec::new(),
+        },
+    })
+}
+
+/// Crashes at some of the appends of a way back, the first one among them.
+fn while_undoing(point: Point, appends: Range<usize>) -> Vec<Point> {
+    let every = appends.len().div_ceil(MOST_CRASHES).max(1);
+    let at = |spared| [Moment::BeforeWrite, Moment::AfterWrite].map(|moment| (spared, moment));
+    appends.step_by(every).flat_map(at).map(|crash| Point { crash: Some(crash), ..point.clone() }).collect()
 }
 
 /// The steps that are disturbed: all, or as many as there may be, the same ones every time.

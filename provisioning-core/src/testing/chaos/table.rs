@@ -101,12 +101,21 @@ pub enum Disturbance {
     CrashBefore,
     /// The engine dies when a record of the step is written and nobody was told.
     CrashAfter,
+    /// The call is refused for good, and the engine dies while it takes back what was done; only where it does that.
+    CrashUndoing,
 }
 
 impl Disturbance {
     /// Every disturbance, in the order of a row.
-    pub const ALL: [Self; 6] =
-        [Self::Refused, Self::RefusedForAWhile, Self::Hang, Self::ReplyLost, Self::CrashBefore, Self::CrashAfter];
+    pub const ALL: [Self; 7] = [
+        Self::Refused,
+        Self::RefusedForAWhile,
+        Self::Hang,
+        Self::ReplyLost,
+        Self::CrashBefore,
+        Self::CrashAfter,
+        Self::CrashUndoing,
+    ];
 
     /// The words for people.
     pub fn as_str(self) -> &'static str {
@@ -117,6 +126,7 @@ impl Disturbance {
             Self::ReplyLost => "reply lost",
             Self::CrashBefore => "crash before a record",
             Self::CrashAfter => "crash after a record",
+            Self::CrashUndoing => "refused for good and crash while taking it back",
         }
     }
 }

@@ -47,13 +47,18 @@ fn shop() -> Json {
 async fn a_right_workspace_comes_to_its_end_or_back_whatever_happens() {
     let chaos = tried(&FakeCloud::default().registry(), ("fake", "thing"), &shop()).await;
     let applied =
-        ["net/create: 1 0 0 0 1 1", "web/create: 1 0 0 0 1 1", "image/read: 1 0 0 0 1 1", "flag@web/apply: 1 0 0 0 1 1"];
+        ["net/create: 1 0 0 0 1 1 -", "web/create: 1 0 0 0 1 1 -", "image/read: 1 0 0 0 1 1 -", "flag@web/apply: 1 0 0 0 1 1 -"];
     assert_eq!(words(&chaos, Journey::Apply), applied);
-    let undone: Vec<_> = applied.iter().map(|line| line.replacen(": 1", ": undone", 1)).collect();
-    assert_eq!(words(&chaos, Journey::ApplyOrUndo), undone);
+    let undone = [
+        "net/create: undone 0 0 0 1 1 -",
+        "web/create: undone 0 0 0 1 1 undone",
+        "image/read: undone 0 0 0 1 1 undone",
+        "flag@web/apply: undone 0 0 0 1 1 undone",
+    ];
+    assert_eq!(words(&chaos, Journey::ApplyOrUndo), undone, "before the first step there is nothing to take back");
     let mut destroyed = words(&chaos, Journey::Destroy);
     destroyed.sort();
-    assert_eq!(destroyed, ["flag@web/forget: - - - - 1 1", "net/delete: 1 0 0 0 1 1", "web/delete: 1 0 0 0 1 1"]);
+    assert_eq!(destroyed, ["flag@web/forget: - - - - 1 1 -", "net/delete: 1 0 0 0 1 1 -", "web/delete: 1 0 0 0 1 1 -"]);
     assert_eq!(chaos.findings, [""; 0]);
     assert_eq!((chaos.findings_left_out, chaos.left_out.len()), (0, 0));
     assert!(chaos.cases > 60, "only {} cases", chaos.cases);
@@ -67,7 +72,7 @@ async fn an_engine_that_finds_nothing_by_token_makes_things_twice_and_that_is_fo
     let right = chaos(&desired, &registry, &settings).await.expect("the undisturbed runs");
     assert_eq!(right.findings, [""; 0]);
     let wrong = chaos_on(&Fakes::of(&registry).without_tokens(), &desired, &settings).await.expect("the undisturbed runs");
-    assert_eq!(words(&wrong, Journey::Apply), ["a/create: 1 0 0 Orphan Orphan 1"]);
+    assert_eq!(words(&wrong, Journey::Apply), ["a/create: 1 0 0 Orphan Orphan 1 -"]);
     let told = |part: &str| wrong.findings.iter().any(|finding| finding.contains(part));
     assert!(told("apply: reply lost at `a/create`: `a#1` exists and nobody knows of it"), "{:#?}", wrong.findings);
     assert!(told("apply: reply lost at `a/create`: one step made `a#1` and `a#2`"), "{:#?}", wrong.findings);
@@ -84,7 +89,7 @@ async fn what_is_protected_is_applied_and_not_destroyed() {
     let registry = on_paper(&[BOX]);
     let protected = json!({ "resources": { "a": { "lifecycle": { "prevent_destroy": true } } } });
     let chaos = tried(&registry, ("paper", "box"), &protected).await;
-    assert_eq!(words(&chaos, Journey::Apply), ["a/create: 1 0 0 0 1 1"]);
+    assert_eq!(words(&chaos, Journey::Apply), ["a/create: 1 0 0 0 1 1 -"]);
     let left_out: Vec<_> = chaos.left_out.iter().map(|left_out| left_out.journey).collect();
     assert_eq!(left_out, [Journey::UndoApply, Journey::Destroy, Journey::DestroyOrUndo, Journey::UndoDestroy]);
     assert!(chaos.left_out.iter().all(|left_out| left_out.reason.contains("`a`")), "{:?}", chaos.left_out);
@@ -119,5 +124,5 @@ async fn waits_of_years_are_cut_short() {
     let registry = on_paper(&[BOX]);
     let slow = json!({ "resources": { "a": { "timeout_seconds": 900_000_000, "retry": { "initial_seconds": 900_000_000, "max_seconds": 900_000_000 } } } });
     let chaos = tried(&registry, ("paper", "box"), &slow).await;
-    assert_eq!(words(&chaos, Journey::Apply), ["a/create: 1 0 0 0 1 1"]);
+    assert_eq!(words(&chaos, Journey::Apply), ["a/create: 1 0 0 0 1 1 -"]);
 }

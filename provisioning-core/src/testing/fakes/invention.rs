@@ -48,20 +48,20 @@ impl Source<'_> {
             (_, _, [], Some(before)) => unhidden(before),
             _ => {
                 let version = if followed.is_empty() { String::new() } else { version(&followed) };
-                invent(field, &field.kind, &Path { source: self, path: name.to_owned(), version: &version })
+                invent(field, &field.kind, &Place { source: self, path: name.to_owned(), version: &version })
             }
         }
     }
 }
 
 /// Where a value is made up, and from which version of what it follows.
-struct Path<'a> {
+struct Place<'a> {
     source: &'a Source<'a>,
     path: String,
     version: &'a str,
 }
 
-impl Path<'_> {
+impl Place<'_> {
     fn below(&self, key: &str) -> Self {
         Self { path: format!("{}{key}", self.path), ..*self }
     }
@@ -84,11 +84,11 @@ impl Path<'_> {
     }
 }
 
-fn invent(field: &Field, kind: &FieldType, path: &Path<'_>) -> Value {
+fn invent(field: &Field, kind: &FieldType, place: &Place<'_>) -> Value {
     if let Some(value) = field.default.as_ref().or(field.one_of.first()) {
         return value.clone();
     }
-    let number = path.number();
+    let number = place.number();
     let address = |last: i64| format!("10.{}.{}.{last}", number >> 16, number >> 8 & 255);
     match kind {
         FieldType::Integer => (number % 60_000 + 1).into(),
@@ -98,16 +98,16 @@ fn invent(field: &Field, kind: &FieldType, path: &Path<'_>) -> Value {
             field
                 .fields
                 .iter()
-                .map(|(name, field)| (name.as_str(), invent(field, &field.kind, &path.below(&format!(".{name}"))))),
+                .map(|(name, field)| (name.as_str(), invent(field, &field.kind, &place.below(&format!(".{name}"))))),
         ),
-        FieldType::List(item) => Value::list([invent(field, item, &path.below("[0]"))]),
+        FieldType::List(item) => Value::list([invent(field, item, &place.below("[0]"))]),
         FieldType::Map(_) => Value::map([("", Value::Null); 0]),
         FieldType::String | FieldType::Text | FieldType::Any => match () {
-            () if path.looks_like("cidr") => format!("{}/24", address(0)).into(),
-            () if path.looks_like("address") || path.looks_like("ip") || path.looks_like("gateway") => {
+            () if place.looks_like("cidr") => format!("{}/24", address(0)).into(),
+            () if place.looks_like("address") || place.looks_like("ip") || place.looks_like("gateway") => {
                 address(number % 254 + 1).into()
             }
-            () => path.text().into(),
+            () => place.text().into(),
         },
     }
 }

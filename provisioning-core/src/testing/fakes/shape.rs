@@ -51,7 +51,6 @@ pub(super) fn lookup(kind: &str) -> String {
 fn with(value: Value, way: &[Segment], text: &str) -> Value {
     match way.split_first() {
         None if value == Value::Null => text.into(),
-        None => value,
         Some((Segment::Key(key), rest)) => {
             let part = value.field(key).cloned().unwrap_or_default();
             value.with(key, with(part, rest, &format!("{text}.{key}")))
@@ -68,6 +67,6 @@ fn with(value: Value, way: &[Segment], text: &str) -> Value {
             items[*index] = part;
             Value::list(items)
         }
-        Some((Segment::Index(_), _)) => value,
+        None | Some((Segment::Index(_), _)) => value,
     }
 }
