@@ -32,7 +32,7 @@ fn findings(answer: &Json) -> Vec<&str> {
 /// and which was not forgotten by then, is not brought back with the host.
 fn elsewhere(answer: &Json) -> Vec<&str> {
     let known = |finding: &&str| {
-        finding.starts_with("destroy --on-failure rollback: refused for good at ")
+        finding.starts_with("destroy --on-failure rollback: refused for good ")
             && finding.contains(": it was taken back, and the ")
             && finding.contains(" service `")
             && finding.ends_with(" is missing")

@@ -143,14 +143,14 @@ async fn points(scene: &Scene<'_>, course: &Course, step: &Step, fault: Disturba
         Disturbance::CrashBefore => crash(Moment::BeforeWrite),
         Disturbance::CrashAfter => crash(Moment::AfterWrite),
         Disturbance::CrashUndoing => match call(Fault::Refuse(Retry::Never)) {
-            Some(point) if scene.takes_back() => while_undoing(point, course::way_back(scene, course, step).await?),
+            Some(point) if scene.takes_back() => while_undoing(&point, course::way_back(scene, course, step).await?),
             _ => Vec::new(),
         },
     })
 }
 
 /// Crashes at some of the appends of a way back, the first one among them.
-fn while_undoing(point: Point, appends: Range<usize>) -> Vec<Point> {
+fn while_undoing(point: &Point, appends: Range<usize>) -> Vec<Point> {
     let every = appends.len().div_ceil(MOST_CRASHES).max(1);
     let at = |spared| [Moment::BeforeWrite, Moment::AfterWrite].map(|moment| (spared, moment));
     appends.step_by(every).flat_map(at).map(|crash| Point { crash: Some(crash), ..point.clone() }).collect()
