@@ -55,6 +55,12 @@ pub(crate) enum Verb {
     Validate,
     /// Show what an apply would do
     Plan(PlanArguments),
+    /// Try out what is declared on fakes of its providers; nothing real is called and nothing is kept
+    Test {
+        /// Let every step fail, hang, lose its reply and crash, and go on as you would
+        #[arg(long, required = true)]
+        chaos: bool,
+    },
     /// Make the world as declared
     Apply(ApplyArguments),
     /// Remove everything that the workspace made

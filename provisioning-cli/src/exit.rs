@@ -14,6 +14,8 @@ pub(crate) const DONE: u8 = 0;
 pub(crate) const CHANGES: u8 = 2;
 /// The command line is wrong.
 pub(crate) const USAGE: u8 = 64;
+/// What was tried out did not go as promised.
+pub(crate) const FINDINGS: u8 = 83;
 
 /// Why a command ended without doing what it was asked to.
 #[derive(Debug)]
@@ -100,7 +102,8 @@ pub(crate) fn help() -> String {
         writeln!(text, "  {code}  {meaning}").expect("writing to a string cannot fail");
     }
     text.push_str("  80  the run failed and can be resumed\n  81  the run was stopped and can be resumed\n");
-    text.push_str("  82  a newer run took the run's place\n\n");
+    text.push_str("  82  a newer run took the run's place\n");
+    text.push_str("  83  test: something did not go as promised\n\n");
     text.push_str("exec and shell exit with the code of the command that they ran.\n");
     text.push_str("Data goes to standard output; progress, questions and errors go to standard error.\n");
     text.push_str("With --json an error is { \"error\": { kind, message, hint, context, diagnostics } }. NO_COLOR is obeyed.");
@@ -123,7 +126,7 @@ mod tests {
     fn no_code_is_one_that_means_something_else() {
         let outcomes = [Outcome::Failed, Outcome::Cancelled, Outcome::Superseded].map(of_outcome);
         let mut codes: Vec<u8> =
-            ErrorKind::ALL.map(|kind| of_kind(kind).code).into_iter().chain(outcomes).chain([USAGE]).collect();
+            ErrorKind::ALL.map(|kind| of_kind(kind).code).into_iter().chain(outcomes).chain([USAGE, FINDINGS]).collect();
         codes.sort_unstable();
         let count = codes.len();
         codes.dedup();
@@ -134,7 +137,7 @@ mod tests {
     #[test]
     fn help_lists_every_code() {
         let help = help();
-        for code in ErrorKind::ALL.map(|kind| of_kind(kind).code).into_iter().chain([0, 2, 64, 80, 81, 82]) {
+        for code in ErrorKind::ALL.map(|kind| of_kind(kind).code).into_iter().chain([0, 2, 64, 80, 81, 82, FINDINGS]) {
             assert!(help.lines().any(|line| line.trim_start().starts_with(&format!("{code}  "))), "{code}\n{help}");
         }
     }

@@ -11,6 +11,7 @@ use provisioning_core::config::{Location, MANIFEST, Settings, Workspace};
 use provisioning_core::engine::Engine;
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::Observer;
+use provisioning_core::registry::Registry;
 use provisioning_core::resource::Desired;
 use provisioning_core::store::{Identity, MemoryStore, Opening, SqliteStore, Store};
 use provisioning_providers::local::Keeper;
@@ -66,11 +67,17 @@ pub(crate) fn stored(start: &Start, pace: &Pace, observer: Observer) -> Result<S
     Ok(Session { engine, name })
 }
 
-/// Opens a workspace for what it declares alone: no store is read or made.
-pub(crate) fn unstored(start: &Start) -> Result<(Engine, Desired)> {
+/// What a workspace declares, and what it is offered; no store is read or made.
+pub(crate) fn written(start: &Start) -> Result<(Registry, Workspace)> {
     let root = root(&start.directory)?;
     let registry = registry_with_keeper(&root, &start.keeper);
-    let Workspace { settings, desired, .. } = Workspace::load(&root, &registry)?;
+    let workspace = Workspace::load(&root, &registry)?;
+    Ok((registry, workspace))
+}
+
+/// Opens a workspace for what it declares alone: no store is read or made.
+pub(crate) fn unstored(start: &Start) -> Result<(Engine, Desired)> {
+    let (registry, Workspace { settings, desired, .. }) = written(start)?;
     let engine = Engine::builder(registry, empty()).settings(settings).build();
     Ok((engine, desired))
 }

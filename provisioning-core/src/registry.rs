@@ -91,6 +91,11 @@ impl Registry {
         self.services.iter()
     }
 
+    /// The names of the transports.
+    pub fn transports(&self) -> impl Iterator<Item = &str> {
+        self.transports.keys().map(String::as_str)
+    }
+
     /// The provider type of a name.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ mod run;
 mod settle;
 mod shell;
 mod state;
+mod test;
 
 use clap::CommandFactory;
 use provisioning_core::error::Error;
@@ -30,6 +31,7 @@ pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper)
     match arguments.verb {
         Verb::Init { folder } => init::run(console, &start.directory.join(folder)),
         Verb::Validate => validate(console, start),
+        Verb::Test { chaos: _ } => test::chaos(console, start),
         Verb::Plan(arguments) => plan::run(console, start, arguments).await,
         Verb::Apply(arguments) => run::apply(console, start, arguments).await,
         Verb::Destroy(arguments) => run::destroy(console, start, arguments).await,

@@ -4,6 +4,7 @@
 //! a symbol or a word says.
 
 pub(crate) mod back;
+pub(crate) mod chaos;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod graph;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 
-pub(crate) use table::table;
+pub(crate) use table::{columns, table};
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();

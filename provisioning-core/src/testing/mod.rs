@@ -3,18 +3,22 @@
 //!
 //! Public, so that the authors of providers and the users of the engine can test with it.
 
+mod chaos;
 mod cloud;
 mod conformance;
 mod crash;
+mod fakes;
 mod host;
 mod reporter;
 mod seeded;
 mod simulation;
 mod sweep;
 
+pub use chaos::{Cell, Chaos, Disturbance, Flaw, Journey, LeftOut, Row, Verdict, chaos, chaos_on};
 pub use cloud::{FakeCloud, Fault};
 pub use conformance::{Case, Finding, conformance};
 pub use crash::{CrashPoint, CrashingStore, Death, Moment};
+pub use fakes::Fakes;
 pub use host::{FakeHost, FakeSupervisor};
 pub use reporter::{RecordingReporter, context};
 pub use seeded::{ManualClock, SeededIds};
