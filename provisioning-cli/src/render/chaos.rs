@@ -53,18 +53,28 @@ pub(crate) fn chaos(chaos: &Chaos) -> String {
     text
 }
 
-/// The steps by the faults; a fault that came to none of them has no column.
+/// The steps by the faults; the last fault has no column where it came to none of them.
 fn matrix(rows: &[&Row]) -> String {
-    let word_of = |row: &Row, fault| row.cells.iter().find(|cell| cell.fault == fault).map_or("-", |cell| word(&cell.verdict));
-    let [a, b, c, d, e, f, g] = FAULTS.map(|(_, head, _)| head);
-    let cells = rows.iter().map(|row| (row.step.to_string(), FAULTS.map(|(fault, ..)| word_of(row, fault).to_owned())));
-    if rows.is_empty() {
-        String::new()
-    } else if rows.iter().all(|row| word_of(row, Disturbance::CrashUndoing) == "-") {
-        table(["STEP", a, b, c, d, e, f], cells.map(|(step, [a, b, c, d, e, f, _])| [step, a, b, c, d, e, f]))
-    } else {
-        table(["STEP", a, b, c, d, e, f, g], cells.map(|(step, [a, b, c, d, e, f, g])| [step, a, b, c, d, e, f, g]))
+    let undoing = rows.iter().any(|row| word_of(row, Disturbance::CrashUndoing) != "-");
+    match rows {
+        [] => String::new(),
+        _ if undoing => columns::<8>(rows),
+        _ => columns::<7>(rows),
     }
+}
+
+/// So many columns: the step, and the first of the faults.
+fn columns<const N: usize>(rows: &[&Row]) -> String {
+    let head = std::array::from_fn(|column| column.checked_sub(1).map_or("STEP", |fault| FAULTS[fault].1));
+    let cell = |row: &Row, column: usize| match column.checked_sub(1) {
+        None => row.step.to_string(),
+        Some(fault) => word_of(row, FAULTS[fault].0).to_owned(),
+    };
+    table::<N>(head, rows.iter().map(|row| std::array::from_fn(|column| cell(row, column))))
+}
+
+fn word_of(row: &Row, fault: Disturbance) -> &'static str {
+    row.cells.iter().find(|cell| cell.fault == fault).map_or("-", |cell| word(&cell.verdict))
 }
 
 fn word(verdict: &Verdict) -> &'static str {
@@ -128,17 +138,17 @@ fn write_stuck(text: &mut String, chaos: &Chaos) {
     for reason in reasons.iter().take(SHOWN) {
         writeln!(text, "{} {reason}", paint(YELLOW, "stuck:")).expect(INFALLIBLE);
     }
-    write_rest(text, reasons.len());
+    write_rest(text, reasons.len().min(SHOWN), reasons.len());
 }
 
 fn write_findings(text: &mut String, chaos: &Chaos) {
     chaos.findings.iter().take(SHOWN).for_each(|finding| writeln!(text, "{}", headline(finding)).expect(INFALLIBLE));
-    write_rest(text, chaos.findings.len() + chaos.findings_left_out);
+    write_rest(text, chaos.findings.len().min(SHOWN), chaos.findings.len() + chaos.findings_left_out);
 }
 
-fn write_rest(text: &mut String, all: usize) {
-    if all > SHOWN {
-        writeln!(text, "… and {} more; `--json` gives them", all - SHOWN).expect(INFALLIBLE);
+fn write_rest(text: &mut String, told: usize, all: usize) {
+    if all > told {
+        writeln!(text, "… and {} more; `--json` gives them", all - told).expect(INFALLIBLE);
     }
     if all > 0 {
         text.push('\n');
@@ -155,4 +165,52 @@ fn sum(chaos: &Chaos) -> String {
     };
     let cells = told.join(", ");
     format!("{head} {} at {}, on fakes; {cells}.\n", count(chaos.cases, "disturbance"), count(chaos.rows.len(), "step"))
+}
+
+#[cfg(test)]
+mod tests {
+    use provisioning_core::name::StepId;
+    use provisioning_core::testing::{Cell, LeftOut};
+
+    use super::super::plain;
+    use super::*;
+
+    fn row(journey: Journey, verdicts: [Verdict; 7]) -> Row {
+        let cells = Disturbance::ALL.into_iter().zip(verdicts).map(|(fault, verdict)| Cell { fault, verdict }).collect();
+        Row { journey, step: StepId::parse("web/create").expect("a step"), cells }
+    }
+
+    #[test]
+    fn every_verdict_has_its_word_and_what_is_wrong_is_told_below() {
+        let ok = Verdict::Converged { resumes: 0 };
+        let broken = |flaw| Verdict::Broken { flaw, finding: "x".into() };
+        let stuck = Verdict::Stuck { reason: "web/create: no".into() };
+        let (orphan, twice) = (broken(Flaw::Orphan), broken(Flaw::Duplicate));
+        let resumed = Verdict::Converged { resumes: 2 };
+        let first = [resumed, ok.clone(), stuck, orphan, twice, broken(Flaw::Damaged), Verdict::Unreached];
+        let second = [Verdict::RolledBack, ok, broken(Flaw::Astray), broken(Flaw::Unexplained)];
+        let [a, b, c, d] = second;
+        let second = [a, b, c, d, Verdict::Unreached, Verdict::Unreached, Verdict::RolledBack];
+        let tried = Chaos {
+            rows: vec![row(Journey::Apply, first), row(Journey::ApplyOrUndo, second)],
+            findings: vec!["apply: reply lost at `web/create`: `web#1` exists and nobody knows of it".into()],
+            findings_left_out: 30,
+            left_out: vec![LeftOut { journey: Journey::Destroy, reason: "`web` is protected".into() }],
+            cases: 14,
+        };
+        let text = plain(&chaos(&tried));
+        let lines = [
+            "  web/create  resumed  ok    stuck      ORPHAN      TWICE         DAMAGED",
+            "  web/create  undone   ok    ASTRAY     SILENT      -             -            undone",
+            "  not tried in full: `web` is protected",
+            "ORPHAN         something exists that the workspace does not know of",
+            "stuck: apply: no answer: web/create: no",
+            "error: apply: reply lost at `web/create`: `web#1` exists and nobody knows of it",
+            "… and 30 more; `--json` gives them",
+            "31 findings: 14 disturbances at 2 steps, on fakes; 2 ok, 1 resumed, 2 undone, 1 stuck.",
+        ];
+        for line in lines {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
 }
