@@ -53,7 +53,7 @@ pub(crate) fn chaos(chaos: &Chaos) -> String {
     text
 }
 
-/// The steps by the faults; a fault that came to none of them has no column.
+/// The steps by the faults; the last fault has no column where it came to none of them.
 fn matrix(rows: &[&Row]) -> String {
     let word_of = |row: &Row, fault| row.cells.iter().find(|cell| cell.fault == fault).map_or("-", |cell| word(&cell.verdict));
     if rows.is_empty() {
