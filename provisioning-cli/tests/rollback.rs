@@ -181,3 +181,47 @@ fn nobody_can_settle_what_is_not_open() {
     workspace.expect(&["unlock", "--yes"], 66);
     workspace.expect(&["rollback", "--skip", "site/create"], 64);
 }
+
+#[test]
+fn what_a_provider_of_the_run_made_goes_with_what_the_provider_needs() {
+    let text = "[providers.here]\ntype = \"local\"\n[providers.there]\ntype = \"local\"\nroot = \"${data.id}\"\n\
+                [resources.data]\nkind = \"directory\"\nprovider = \"here\"\npath = \"data\"\n\
+                [resources.note]\nkind = \"file\"\nprovider = \"there\"\npath = \"note.txt\"\ncontent = \"x\"\n";
+    let workspace = Workspace::of(&[("main.toml", text)]);
+    workspace.expect(&["apply", "--yes"], 0);
+    assert!(workspace.path().join("data/note.txt").exists());
+    let done = workspace.expect(&["rollback", "--yes"], 0);
+    assert!(done.contains("Done: 2 deleted"), "{done}");
+    assert!(!workspace.path().join("data").exists());
+    // And back again: the provider is built when what it needs is there.
+    workspace.expect(&["rollback", "--yes"], 0);
+    assert!(workspace.path().join("data/note.txt").exists());
+    workspace.expect(&["plan", "--detailed-exitcode"], 0);
+}
+
+#[test]
+fn a_content_of_which_only_a_digest_is_kept_is_put_together_again_or_refused() {
+    let text = |lookup: &str| {
+        format!(
+            "[providers.here]\ntype = \"local\"\n[lookups.read]\nkind = \"file\"\npath = \"{lookup}\"\n\
+             [resources.copy]\nkind = \"file\"\npath = \"copy.txt\"\ncontent = \"sum ${{read.sha256}}\"\n"
+        )
+    };
+    let workspace = Workspace::of(&[("main.toml", &text("main.toml"))]);
+    workspace.expect(&["apply", "--yes"], 0);
+    let before = std::fs::read_to_string(workspace.path().join("copy.txt")).expect("there");
+    workspace.expect(&["destroy", "--yes"], 0);
+    assert!(!workspace.path().join("copy.txt").exists());
+    workspace.expect(&["rollback", "--yes"], 0);
+    assert_eq!(std::fs::read_to_string(workspace.path().join("copy.txt")).expect("there"), before);
+    workspace.expect(&["verify"], 0);
+}
+
+#[test]
+fn a_run_that_failed_before_it_did_anything_has_nothing_to_take_back() {
+    let workspace = Workspace::of(&[("main.toml", &site("one", ""))]);
+    workspace.write("site", "in the way");
+    let said = workspace.expect(&["apply", "--yes", "--on-failure", "rollback"], 80);
+    assert!(said.contains("Nothing to roll back: It had changed nothing."), "{said}");
+    assert_eq!(std::fs::read_to_string(workspace.path().join("site")).expect("there"), "in the way");
+}

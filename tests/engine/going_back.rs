@@ -1,13 +1,14 @@
 //! What a rollback goes back to: old objects that are there still, the answers of lookups, and what was made of them.
 
 use provisioning_core::config::{OnFailure, Settings};
-use provisioning_core::engine::{Control, Undone};
+use provisioning_core::engine::{Control, PlanOptions, Undone};
 use provisioning_core::error::Retry;
+use provisioning_core::plan::Command;
 use provisioning_core::record::Outcome;
 use provisioning_core::testing::Fault;
 use serde_json::{Value as Json, json};
 
-use crate::fixture::{Lab, steps};
+use crate::fixture::{Lab, desired, steps};
 
 #[tokio::test]
 async fn a_run_is_taken_back_where_an_output_refers_to_a_lookup() {
@@ -77,4 +78,23 @@ async fn a_replacement_that_creates_first_and_failed_goes_back_to_the_old_object
     assert_eq!(back.outcome, Outcome::Completed, "{:?}", back.failures);
     assert_eq!(lab.cloud.contents(), ["a-1"]);
     assert_eq!(lab.engine.state().await.expect("rows")["a"].object.as_ref().expect("one").id, "t-1");
+}
+
+/// The services of a host that was deleted are forgotten with it; where one was not forgotten yet, it is on no host any
+/// more, and comes back with the host.
+#[tokio::test]
+async fn a_service_comes_back_with_its_host() {
+    let wanted = json!({
+        "resources": { "web": {}, "other": {} },
+        "services": { "flag": { "service": "flag", "on": ["web"], "config": { "value": "up" } } },
+    });
+    let lab = Lab::with(Settings { on_failure: OnFailure::Rollback, ..Settings::shipped() });
+    lab.apply(&wanted).await;
+    lab.cloud.inject("delete other", Fault::Refuse(Retry::Never));
+    let plan = lab.engine.plan(&desired(&wanted), &PlanOptions::new(Command::Destroy)).await.expect("a plan");
+    let report = lab.engine.apply(&plan, &Control::new()).await.expect("a report");
+    let Some(Undone::Run(back)) = report.rollback else { panic!("{report:?}") };
+    assert_eq!(back.outcome, Outcome::Completed);
+    assert_eq!(lab.cloud.contents(), ["flag on web: \"up\"", "other", "web"]);
+    assert!(lab.plan(&wanted).await.is_empty());
 }

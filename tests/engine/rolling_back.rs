@@ -121,9 +121,7 @@ async fn whichever_step_fails_the_world_is_as_before() {
             match (report.outcome, &report.rollback) {
                 (Outcome::Failed, Some(Undone::Run(back))) => assert_eq!(back.outcome, Outcome::Completed, "{call} {fault:?}"),
                 // What failed first and had nothing before it leaves nothing to take back.
-                (Outcome::Failed, Some(Undone::Refused(failure))) => {
-                    assert_eq!(failure.kind, ErrorKind::Conflict, "{call} {fault:?}");
-                }
+                (Outcome::Failed, Some(Undone::Nothing)) => {}
                 // After a panic it is found out what became of the call, and the run goes on.
                 (Outcome::Completed, None) => continue,
                 other => panic!("{call} {fault:?}: {other:?}"),

@@ -122,6 +122,7 @@ fn rolled_back(undone: &Undone) -> String {
                 paint(CYAN, "\nNext:")
             )
         }
+        Undone::Nothing => format!("{} It had changed nothing.\n", paint(GREEN, "Nothing to roll back:")),
         Undone::Refused(failure) => {
             let hint = failure.hint.as_ref().map(|hint| advice("", hint)).unwrap_or_default();
             format!("{} {}\n{hint}", paint(RED, "Not rolled back:"), failure.message)

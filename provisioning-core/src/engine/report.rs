@@ -46,6 +46,8 @@ pub struct Report {
 pub enum Undone {
     /// A run was made of it.
     Run(Box<Report>),
+    /// There was nothing to take back: it had changed nothing.
+    Nothing,
     /// It was not begun.
     Refused(Failure),
 }

@@ -17,15 +17,21 @@ impl Engine {
     pub(super) async fn plan_back(&self, run: Option<&RunId>, checkpoint: Option<&str>) -> Result<Plan> {
         self.settle_open_steps().await?;
         let summary = self.undoable(run).await?;
-        let past = self.past(&summary, checkpoint).await?;
-        let back = way_back(&past)?;
+        let nothing = || Error::new(ErrorKind::Conflict, format!("the run `{}` changed nothing", summary.id));
+        self.plan_from(&summary, checkpoint).await?.ok_or_else(nothing)
+    }
+
+    /// The plan that leads back from a run; `None` where that changed nothing.
+    async fn plan_from(&self, summary: &RunSummary, checkpoint: Option<&str>) -> Result<Option<Plan>> {
+        let past = self.past(summary, checkpoint).await?;
+        let Some(back) = way_back(&past)? else { return Ok(None) };
         let targets = back.touched.iter().map(ToString::to_string).collect();
         let options = PlanOptions { targets, ..PlanOptions::new(Command::Apply) };
         let read = back.rows.iter().filter(|(name, _)| back.touched.contains(*name));
         let read = read.map(|(name, row)| (name.clone(), row.clone())).collect();
         let plan = self.plan_reading(&back.desired, &options, &back.rows, &read).await?;
-        let plan = Plan { command: Command::Rollback, undoes: Some(summary.id), ..back.complete(plan) };
-        Ok(Plan { changed_outputs: self.changed_outputs(&plan).await?, ..plan })
+        let plan = Plan { command: Command::Rollback, undoes: Some(summary.id.clone()), ..back.complete(plan) };
+        Ok(Some(Plan { changed_outputs: self.changed_outputs(&plan).await?, ..plan }))
     }
 
     /// Takes the way back where the run failed and the settings say so; what comes of it is in the report.
@@ -34,7 +40,7 @@ impl Engine {
             return report;
         }
         let undone = match self.take_back(&report, control).await {
-            Ok(Some(back)) => Undone::Run(Box::new(back)),
+            Ok(Some(undone)) => undone,
             Ok(None) => return report,
             Err(error) => Undone::Refused(Failure::from(&error)),
         };
@@ -42,17 +48,17 @@ impl Engine {
     }
 
     /// Takes a failed run back; not one that is itself a rollback, which is gone on with instead.
-    async fn take_back(&self, report: &Report, control: &Control) -> Result<Option<Report>> {
-        let runs = self.store.runs().await?;
-        if runs.iter().any(|run| Some(&run.id) == report.run.as_ref() && run.undoes.is_some()) {
-            return Ok(None);
-        }
+    async fn take_back(&self, report: &Report, control: &Control) -> Result<Option<Undone>> {
+        let run = self.store.runs().await?.into_iter().find(|run| Some(&run.id) == report.run.as_ref());
+        let Some(run) = run.filter(|run| run.undoes.is_none()) else { return Ok(None) };
         if let Some((step, _)) = report.in_doubt.first() {
             return Err(Error::new(ErrorKind::InDoubt, format!("nobody knows what `{step}` left behind"))
                 .with_hint("settle it first, then roll back"));
         }
-        let plan = self.plan_back(report.run.as_ref(), None).await?;
-        self.begin(&plan, control).await.map(Some)
+        Ok(Some(match self.plan_from(&run, None).await?.filter(|plan| !plan.steps.is_empty()) {
+            Some(plan) => Undone::Run(Box::new(self.begin(&plan, control).await?)),
+            None => Undone::Nothing,
+        }))
     }
 
     /// The run of a name, or the last one that did anything.

@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::name::{ProviderName, ResourceName, RunId, StepId};
 use crate::plan::{Action, ChangeKind, Plan, ResourceChange, Step};
 use crate::record::Object;
-use crate::resource::{Declared, Desired, Output, ProviderSettings, StateRow};
+use crate::resource::{Declared, Desired, Output, Outputs, ProviderSettings, StateRow};
 use crate::schema::Undo;
 use crate::value::Value;
 
@@ -56,16 +56,19 @@ pub struct WayBack {
     answers: BTreeMap<ResourceName, Value>,
 }
 
-/// What leads back.
+/// What leads back; `None` where the run changed nothing.
 ///
 /// # Errors
-/// `Conflict` when the run changed nothing, or when a later run changed the same.
-pub fn way_back(past: &Past) -> Result<WayBack> {
+/// `Conflict` when a later run changed the same.
+pub fn way_back(past: &Past) -> Result<Option<WayBack>> {
     let touched = touched(past)?;
+    if touched.is_empty() {
+        return Ok(None);
+    }
     let declared = past.before.values().map(|row| Ok((row.name.clone(), declared(past, row)?)));
     let resources = declared.collect::<Result<BTreeMap<_, _>>>()?;
-    let there = |root: &str| past.before.keys().any(|row| row.as_str() == root || row.base() == root);
-    let desired = Desired { providers: past.providers.clone(), resources, outputs: outputs(past, there)?, ..Desired::default() };
+    let kept = outputs(past, &|root| was_there(past, root))?;
+    let desired = Desired { providers: providers(past)?, resources, outputs: kept, ..Desired::default() };
     let mut rows = past.now.clone();
     let mut reinstating = Vec::new();
     for name in &touched {
@@ -76,8 +79,8 @@ pub fn way_back(past: &Past) -> Result<WayBack> {
             rows.insert(name.clone(), reinstated(was, is, object));
         }
     }
-    let answered = |root: &str| there(root) || past.answers.contains_key(root);
-    Ok(WayBack { desired, touched, rows, reinstating, outputs: outputs(past, answered)?, answers: past.answers.clone() })
+    let outputs = outputs(past, &|root| was_there(past, root) || past.answers.contains_key(root))?;
+    Ok(Some(WayBack { desired, touched, rows, reinstating, outputs, answers: past.answers.clone() }))
 }
 
 impl WayBack {
@@ -143,9 +146,6 @@ fn touched(past: &Past) -> Result<BTreeSet<ResourceName>> {
     let version = |rows: &BTreeMap<ResourceName, StateRow>, name: &ResourceName| rows.get(name).map(|row| row.version);
     let changed = |name: &ResourceName| version(&past.before, name) != version(&past.after, name) || past.begun.contains(name);
     let mut touched: BTreeSet<_> = names.into_iter().filter(|name| changed(name)).cloned().collect();
-    if touched.is_empty() {
-        return Err(Error::new(ErrorKind::Conflict, format!("the run `{}` changed nothing", past.run)));
-    }
     if let Some(name) = touched.iter().find(|name| version(&past.after, name) != version(&past.now, name)) {
         return Err(changed_since(past, name));
     }
@@ -161,12 +161,10 @@ fn touched(past: &Past) -> Result<BTreeSet<ResourceName>> {
 }
 
 /// The outputs that could be had then: those that refer only to what there was.
-fn outputs(past: &Past, there: impl Fn(&str) -> bool) -> Result<BTreeMap<String, Output>> {
+fn outputs(past: &Past, there: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, Output>> {
     let mut outputs = BTreeMap::new();
     for (name, output) in &past.outputs {
-        let mut known = true;
-        output.value.visit_references(&mut |reference| known &= there(&reference.root))?;
-        if known {
+        if refers_to(&output.value, there)? {
             outputs.insert(name.clone(), output.clone());
         }
     }
@@ -210,10 +208,66 @@ fn declared(past: &Past, row: &StateRow) -> Result<Declared> {
 fn inputs(past: &Past, maker: &Step, row: &StateRow) -> Result<Value> {
     let mut fields = BTreeMap::new();
     for (name, written) in maker.inputs.as_map().into_iter().flatten() {
-        let mut known = true;
-        written.visit_references(&mut |reference| known &= past.before.contains_key(reference.root.as_ref()))?;
-        let resolved = row.inputs.field(name).map(Value::to_literal);
-        fields.insert(name.clone(), if known { written.clone() } else { resolved.unwrap_or_else(|| written.clone()) });
+        let field = if refers_to(written, &|root| was_there(past, root))? {
+            written.clone()
+        } else {
+            resolved(past, row, name, written)?
+        };
+        fields.insert(name.clone(), field);
     }
     Ok(Value::map(fields))
+}
+
+/// A field as it was resolved, where what it refers to is no more.
+fn resolved(past: &Past, row: &StateRow, name: &str, written: &Value) -> Result<Value> {
+    match row.inputs.field(name).map(Value::to_literal) {
+        Some(value) if !value.has_digest() => return Ok(value),
+        None => return Ok(written.clone()),
+        Some(_) => {}
+    }
+    // What is kept of it is a digest alone: it is put together again from what the lookups answered.
+    let mut known = Outputs::default();
+    past.before.values().for_each(|row| known.set(&row.name, row.outputs()));
+    past.answers.iter().for_each(|(name, answer)| known.set(name, answer.clone()));
+    let again = literal(written, &known);
+    again.filter(|value| !value.has_digest()).ok_or_else(|| {
+        let message = format!("`{}` cannot be made as it was: only a digest is kept of its `{name}`", row.name);
+        Error::new(ErrorKind::Conflict, message).with_hint("declare what you want, and apply that")
+    })
+}
+
+/// A value with its references replaced; `None` where one of them is not known.
+fn literal(written: &Value, known: &Outputs) -> Option<Value> {
+    let value = written.resolve(&mut |reference| match known.get(known.name(&reference.root)) {
+        Some(outputs) => reference.follow(outputs),
+        None => Ok(Value::Unknown),
+    });
+    value.ok().filter(|value| !value.has_unknown()).map(|value| value.to_literal())
+}
+
+/// The providers, with settings that hold also where what they refer to goes.
+fn providers(past: &Past) -> Result<BTreeMap<ProviderName, ProviderSettings>> {
+    let mut now = Outputs::default();
+    past.now.values().for_each(|row| now.set(&row.name, row.outputs()));
+    let mut providers = BTreeMap::new();
+    for (alias, provider) in &past.providers {
+        let stays = refers_to(&provider.settings, &|root| was_there(past, root))?;
+        let settings = if stays { Some(provider.settings.clone()) } else { literal(&provider.settings, &now) };
+        if let Some(settings) = settings {
+            providers.insert(alias.clone(), ProviderSettings { settings, ..provider.clone() });
+        }
+    }
+    Ok(providers)
+}
+
+/// Whether everything that a value refers to passes a test.
+fn refers_to(value: &Value, test: &dyn Fn(&str) -> bool) -> Result<bool> {
+    let mut all = true;
+    value.visit_references(&mut |reference| all &= test(&reference.root))?;
+    Ok(all)
+}
+
+/// Whether there was a resource of a name before, or a service on some host.
+fn was_there(past: &Past, root: &str) -> bool {
+    past.before.contains_key(root) || past.before.keys().any(|row| row.base() == root)
 }

@@ -156,7 +156,7 @@ impl<'a> Case<'a> {
         match last.and_then(|report| report.as_ref().ok()).map(|report| (report, &report.rollback)) {
             Some((_, Some(Undone::Run(back)))) if back.outcome == Outcome::Completed => return Ok(Some(Ended::Back)),
             // Where nothing was done, there is nothing to take back.
-            Some((report, Some(Undone::Refused(_)))) if report.in_doubt.is_empty() && self.lab.world().await? == self.before => {
+            Some((report, Some(Undone::Nothing))) if report.in_doubt.is_empty() && self.lab.world().await? == self.before => {
                 return Ok(Some(Ended::Back));
             }
             _ => {}
@@ -185,6 +185,7 @@ fn reasons(report: &Report) -> Vec<Failure> {
     });
     let undone = report.rollback.iter().flat_map(|undone| match undone {
         Undone::Run(back) => reasons(back),
+        Undone::Nothing => Vec::new(),
         Undone::Refused(failure) => vec![at("it is not taken back", failure)],
     });
     failures.chain(doubts).chain(undone).collect()
