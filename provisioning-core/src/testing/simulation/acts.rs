@@ -80,7 +80,7 @@ impl Life {
 
     pub(super) async fn live(mut self) -> Lived {
         for _ in 0..self.random.within(3..9) {
-            self.act().await;
+            Box::pin(self.act()).await;
             self.tell_journal().await;
             self.judge("then").await;
             if !self.lived.findings.is_empty() {
