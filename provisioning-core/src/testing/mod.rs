@@ -11,6 +11,8 @@ mod reporter;
 mod seeded;
 mod sweep;
 
+#[cfg(feature = "cloud-process")]
+pub use cloud::{CloudClient, CloudReport, serve_cloud};
 pub use cloud::{FakeCloud, Fault};
 pub use conformance::{Case, Finding, conformance};
 pub use crash::{CrashPoint, CrashingStore, Death, Moment};
