@@ -198,18 +198,15 @@ impl ResourceKind for RemoteThing {
 
     async fn create(&self, context: &Context, spec: ThingSpec) -> Result<Reply<Thing>> {
         let name = spec.name.clone();
-        let id = match context.object.clone() {
-            Some(id) => id,
-            None => {
-                let deed = Deed::Create { token: context.token.to_string(), spec };
-                let id = match self.0.call(&deed).await? {
-                    Answer::Made(id) => id,
-                    other => return Err(unfit(&deed, &other)),
-                };
-                context.identified(&id).await?;
-                id
-            }
+        if let Some(id) = context.object.clone() {
+            return self.ready(Deed::Poll { id, name }).await;
+        }
+        let deed = Deed::Create { token: context.token.to_string(), spec };
+        let id = match self.0.call(&deed).await? {
+            Answer::Made(id) => id,
+            other => return Err(unfit(&deed, &other)),
         };
+        context.identified(&id).await?;
         self.ready(Deed::Poll { id, name }).await
     }
 
