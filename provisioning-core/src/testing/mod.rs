@@ -15,6 +15,8 @@ mod simulation;
 mod sweep;
 
 pub use chaos::{Cell, Chaos, Disturbance, Flaw, Journey, LeftOut, Row, Verdict, chaos, chaos_on};
+#[cfg(feature = "cloud-process")]
+pub use cloud::{CloudClient, CloudReport, serve_cloud};
 pub use cloud::{FakeCloud, Fault};
 pub use conformance::{Case, Finding, conformance};
 pub use crash::{CrashPoint, CrashingStore, Death, Moment};

@@ -4,10 +4,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, ErrorKind, Retry};
 
 /// What goes wrong with a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fault {
     /// It is refused and has no effect.
     Refuse(Retry),
@@ -34,7 +37,7 @@ pub enum Fault {
     NotFound,
     /// The credentials have expired: no effect.
     Expired,
-    /// The provider's own code panics after the effect.
+    /// The provider's own code panics after the effect; of a cloud in another process, that process ends.
     Panic,
 }
 

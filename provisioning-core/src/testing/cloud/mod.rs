@@ -1,13 +1,21 @@
 //! A cloud that exists in memory, with faults on demand: what engines and providers are tried out against.
 //!
 //! Here is who calls it and what becomes of a call. What it holds is in `ledger`, what can go wrong in `fault`, and how
-//! the engine sees it in `kind`, `image` and `flag`.
+//! the engine sees it in `kind`, `image` and `flag`. As a process of its own it is in `serve` and `client`.
 
+#[cfg(feature = "cloud-process")]
+mod client;
+#[cfg(feature = "cloud-process")]
+mod deed;
+#[cfg(feature = "cloud-process")]
+mod durable;
 mod fault;
 mod flag;
 mod image;
 mod kind;
 mod ledger;
+#[cfg(feature = "cloud-process")]
+mod serve;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +25,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+#[cfg(feature = "cloud-process")]
+pub use client::CloudClient;
 pub use fault::Fault;
+#[cfg(feature = "cloud-process")]
+pub use serve::{CloudReport, serve_cloud};
 
 use fault::Faults;
 use flag::{CloudTransport, FlagService};

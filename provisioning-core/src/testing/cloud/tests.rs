@@ -7,7 +7,7 @@ use super::*;
 use crate::error::{ErrorKind, Retry};
 use crate::name::StepId;
 use crate::provider::{AnyKind, Found, Reply};
-use crate::testing::{RecordingReporter, context};
+use crate::testing::{Case, RecordingReporter, conformance, context};
 use crate::value::Value;
 
 fn kind(cloud: &FakeCloud) -> Arc<dyn AnyKind> {
@@ -128,4 +128,22 @@ async fn a_delete_that_finds_nothing_is_a_success() {
     cloud.inject("delete a", Fault::NotFound);
     assert_eq!(kind.delete(&create(), &thing).await.expect("gone"), Reply::Done(()));
     assert_eq!((cloud.contents().len(), cloud.faults_left()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cloud_that_knows_tokens_and_one_that_lags_keep_the_contract() {
+    let case = || {
+        let spec = |number: usize, size: i64| {
+            Value::map([("name", Value::from(format!("thing-{number}").as_str())), ("size", size.into())])
+        };
+        Case::new(move |number| spec(number, 1)).with_update(move |number| spec(number, 2))
+    };
+    let native = FakeCloud::default().with_tokens(Tokens::Native);
+    assert_eq!(conformance(kind(&native).as_ref(), &case()).await, []);
+    // It takes the search for granted that an engine makes before it creates again.
+    let lagging = FakeCloud::default().with_lag(Duration::from_secs(20));
+    let findings = conformance(kind(&lagging).as_ref(), &case()).await;
+    let rules: Vec<_> = findings.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, ["a second create with the same token makes nothing new"]);
+    assert_eq!((native.contents().len(), lagging.contents().len()), (0, 0));
 }

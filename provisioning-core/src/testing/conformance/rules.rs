@@ -99,7 +99,7 @@ fn lined_up(asked: &[&str], unknown: &str, answers: &[Option<Object>]) -> Verdic
 
 pub(super) async fn find_knows_its_token(trial: &Trial<'_>) -> Verdict {
     let made = trial.create().await?;
-    match trial.find(1).await? {
+    match trial.find_settled(1).await? {
         Found::One(found) => same("find", &found, "create", &made),
         Found::None => Err("find gives nothing".into()),
         Found::Many(what) => Err(format!("find gives many: {what}")),
@@ -116,7 +116,7 @@ pub(super) async fn find_knows_no_other_token(trial: &Trial<'_>) -> Verdict {
     let before = trial.find(1).await?;
     demand(before == Found::None, || "find gives an object before any create".into())?;
     trial.create().await?;
-    let other = trial.find(2).await?;
+    let other = trial.find_settled(2).await?;
     demand(other == Found::None, || "find gives the object of another attempt".into())
 }
 

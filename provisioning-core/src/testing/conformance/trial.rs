@@ -96,6 +96,17 @@ impl<'a> Trial<'a> {
         Ok(self.read(&[id]).await?.pop().flatten())
     }
 
+    /// Searches until an object shows, or until one would have shown.
+    pub(super) async fn find_settled(&self, attempt: u32) -> Result<Found<Object>, String> {
+        let found = self.find(attempt).await?;
+        let settle = self.kind.schema().settle_time();
+        if found != Found::None || settle.is_zero() {
+            return Ok(found);
+        }
+        tokio::time::sleep(settle).await;
+        self.find(attempt).await
+    }
+
     pub(super) async fn find(&self, attempt: u32) -> Result<Found<Object>, String> {
         self.kind.find(&self.context("create", attempt), &self.wanted).await.map_err(failed("find"))
     }
