@@ -1,6 +1,7 @@
 //! The engine from outside: real engines on a fake cloud, with stores in memory and on disk.
 
 mod applying;
+mod crashing;
 mod doubting;
 mod failing;
 mod fixture;

@@ -324,3 +324,44 @@ async fn a_checkpoint_is_not_reached_while_one_of_its_steps_has_failed() {
     let error = lab.engine.plan_rollback_to(Some(&run), "both").await.expect_err("nothing came after it");
     assert_eq!(error.kind(), ErrorKind::Conflict);
 }
+
+/// The call that a step of the way back makes.
+fn call_of(step: &StepId) -> String {
+    format!("{} {}", step.verb(), step.resource())
+}
+
+#[tokio::test]
+async fn whichever_undo_fails_the_way_back_is_continued_or_goes_on_without_it() {
+    let first = json!({ "resources": { "net": {}, "web": { "size": 1, "from": "${net.id}" }, "old": { "size": 7 } } });
+    let second = json!({ "resources": { "net": {}, "web": { "size": 2, "from": "${net.id}" }, "new": { "from": "${web.id}" } } });
+    let mut tried = 0;
+    for index in 0..3 {
+        for skipped in [false, true] {
+            let lab = Lab::memory();
+            lab.apply(&first).await;
+            let world = lab.cloud.contents();
+            lab.apply(&second).await;
+            let plan = lab.engine.plan_rollback(None).await.expect("a plan");
+            let step = plan.steps[index].id.clone();
+            lab.cloud.inject(&call_of(&step), Fault::Refuse(Retry::Never));
+            let report = lab.engine.apply(&plan, &Control::new()).await.expect("a report");
+            assert_eq!((report.outcome, &report.failures[0].0), (Outcome::Failed, &step), "it is stuck, and says where");
+            if skipped {
+                lab.engine.skip_undo(&step, "it stays").await.expect("left out");
+            }
+            let report = lab.engine.continue_rollback(&Control::new()).await.expect("a report");
+            assert_eq!((report.outcome, report.waived), (Outcome::Completed, usize::from(skipped)), "{step}");
+            if skipped {
+                let row = lab.engine.state().await.expect("rows").remove(step.resource()).expect("a row that is marked");
+                assert_eq!(row.inconsistent.as_deref(), Some("it stays"), "{step}");
+                // What was declared before is declared again, and applied: that repairs it.
+                lab.apply(&first).await;
+            }
+            assert_eq!(lab.cloud.contents(), world, "{step}, skipped: {skipped}");
+            assert!(lab.plan(&first).await.is_empty());
+            assert_eq!(lab.engine.verify().await.expect("reads").problem, None);
+            tried += 1;
+        }
+    }
+    assert_eq!(tried, 6, "three undos, continued and skipped");
+}

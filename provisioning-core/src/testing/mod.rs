@@ -1,5 +1,6 @@
-//! What engines, providers and task services are tried out with: a conformance suite for provider authors, a fake cloud,
-//! a fake host, a store that dies, sweeps over a plan, and a clock and identifiers that repeat.
+//! What engines, providers and task services are tried out with: a conformance suite for provider authors, a fake cloud
+//! (also as a process of its own), a fake host, fakes of whatever a registry offers, a store that dies, sweeps over a
+//! plan, chaos for a workspace, random lives by seed, and a clock and identifiers that repeat.
 //!
 //! Public, so that the authors of providers and the users of the engine can test with it.
 
@@ -9,6 +10,7 @@ mod conformance;
 mod crash;
 mod fakes;
 mod host;
+mod random;
 mod reporter;
 mod seeded;
 mod simulation;
@@ -22,12 +24,13 @@ pub use conformance::{Case, Finding, conformance};
 pub use crash::{CrashPoint, CrashingStore, Death, Moment};
 pub use fakes::Fakes;
 pub use host::{FakeHost, FakeSupervisor};
+pub use random::Random;
 pub use reporter::{RecordingReporter, context};
 pub use seeded::{ManualClock, SeededIds};
-pub use simulation::{Lived, Random, simulate};
+pub use simulation::{Lived, simulate};
 pub use sweep::{Scene, Swept, sweep};
 pub use sweep::{
-    blind_every_step, crash_after_every_record, every_fault, fail_every_step, hang_at_every_step, pairs, panic_at_every_step,
-    repeat_every_step,
+    blind_every_step, crash_after_every_record, crash_twice, every_fault, fail_every_step, hang_at_every_step, pairs,
+    panic_at_every_step, repeat_every_step,
 };
 pub use sweep::{cancel_and_roll_back, fail_and_roll_back, fail_every_undo};

@@ -7,7 +7,6 @@ use tokio::time::{Instant, sleep};
 
 use super::declarations::Declarations;
 use super::orchestrator::{Came, Deed, Fate, Orchestrator, RuntimeClock};
-use super::random::Random;
 use super::{Lived, oracle};
 use crate::clock::Clock as _;
 use crate::config::{OnFailure, Settings};
@@ -16,7 +15,7 @@ use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::plan::Command;
 use crate::record::Fact;
 use crate::store::{Identity, MemoryStore, Range, Store};
-use crate::testing::{CrashPoint, Death, FakeCloud, Fault, Moment, SeededIds};
+use crate::testing::{CrashPoint, Death, FakeCloud, Fault, Moment, Random, SeededIds};
 
 /// How long a lease lasts, and a stall that outlasts it.
 const LEASE: Duration = Duration::from_secs(30);

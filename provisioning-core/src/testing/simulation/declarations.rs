@@ -2,10 +2,10 @@
 
 use serde_json::{Value as Json, json};
 
-use super::random::Random;
 use crate::config::{self, Settings};
 use crate::registry::Registry;
 use crate::resource::Desired;
+use crate::testing::Random;
 use crate::value::Value;
 
 /// The things that there may be; one refers only to those before it.

@@ -9,11 +9,9 @@ mod acts;
 mod declarations;
 mod oracle;
 mod orchestrator;
-mod random;
 mod stall;
 
 use acts::Life;
-pub use random::Random;
 
 /// What became of one life.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

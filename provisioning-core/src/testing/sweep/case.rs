@@ -70,6 +70,7 @@ impl Case {
             engine.plan(&scene.desired, &PlanOptions::new(scene.command)).await?
         };
         let runs_before = engine.runs().await?.len();
+        scene.troubles.iter().for_each(|(call, fault)| cloud.inject(call, *fault));
         cloud.clear_calls();
         Ok(Self { cloud, scene: scene.clone(), store, clock, ids, plan, start, runs_before })
     }
@@ -188,6 +189,22 @@ impl Case {
             }
         }
         vec![format!("the run does not end in {lives} lives")]
+    }
+
+    /// Lets an engine die at each of some points of their lives, and then lives on.
+    pub(super) async fn crash_each(&self, points: &[CrashPoint], wanted: &[String]) -> Vec<String> {
+        for point in points {
+            let store = Arc::new(CrashingStore::new(self.store.clone(), *point));
+            if let Some(Ok(report)) = self.live(&store).await {
+                return self.ended(Ok(report), wanted).await;
+            }
+            let problems = self.unknown_objects().await;
+            if !problems.is_empty() {
+                return problems;
+            }
+        }
+        let settled = self.go_on(&self.engine(self.store.clone())).await;
+        self.ended(settled, wanted).await
     }
 
     /// One life of an engine: until the run ends or the store dies. The lease of the dead runs out.

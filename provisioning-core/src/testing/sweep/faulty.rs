@@ -6,6 +6,7 @@ use super::case::{Case, Expect};
 use super::{Scene, Swept, numbered, search, undisturbed};
 use crate::error::{Result, Retry};
 use crate::testing::Fault;
+use crate::testing::Random;
 
 /// Lets every call of a run go wrong once in every way there is. The run fails and a resume completes it, or it comes to
 /// the same world by itself; what was taken away meanwhile is made anew by a new plan.
@@ -60,16 +61,16 @@ pub async fn pairs(scene: &Scene, seeds: Range<u64>) -> Result<Swept> {
         return Ok(swept);
     }
     for seed in seeds {
-        let mut dice = Dice(seed);
-        let first = dice.one_of(&calls);
+        let mut random = Random::new(seed);
+        let first = random.pick(&calls).clone();
         let second = match search(&first.0) {
-            Some(search) if dice.roll(4) == 0 => search,
-            _ => dice.one_of(&calls),
+            Some(search) if random.chance(25) => search,
+            _ => random.pick(&calls).clone(),
         };
         let case = Case::set(scene).await?;
         let (mut what, mut contents_only) = (format!("seed {seed}"), false);
         for (call, spared) in [first, second] {
-            let fault = dice.one_of(&Fault::ALL);
+            let fault = *random.pick(&Fault::ALL);
             if fault.concerns(&call) {
                 case.cloud.inject_after(spared, &call, fault);
                 what = format!("{what}, {fault:?} at `{call}` ({})", spared + 1);
@@ -80,21 +81,4 @@ pub async fn pairs(scene: &Scene, seeds: Range<u64>) -> Result<Swept> {
         swept.note(&what, case.persevere(2, &wanted).await);
     }
     Ok(swept)
-}
-
-/// Numbers that follow from a seed, by `SplitMix64`.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % sides as u64).expect("it is less than a usize")
-    }
-
-    fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
-        all[self.roll(all.len())].clone()
-    }
 }

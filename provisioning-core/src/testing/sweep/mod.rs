@@ -5,6 +5,7 @@
 
 mod back;
 mod case;
+mod crashes;
 mod faulty;
 mod world;
 
@@ -12,11 +13,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub use back::{cancel_and_roll_back, fail_and_roll_back, fail_every_undo};
+pub use crashes::{crash_after_every_record, crash_twice};
 pub use faulty::{every_fault, pairs};
 
 use case::{Case, Expect};
 
-use super::crash::{CrashPoint, Death, Moment};
 use super::{FakeCloud, Fault};
 use crate::config::Settings;
 use crate::error::{Result, Retry};
@@ -39,6 +40,8 @@ pub struct Scene {
     pub lag: Duration,
     /// How a thing is found again whose maker heard no answer.
     pub tokens: Tokens,
+    /// Faults that every run meets, at calls of these descriptions.
+    pub troubles: Vec<(String, Fault)>,
 }
 
 impl Scene {
@@ -51,6 +54,7 @@ impl Scene {
             settings: Settings::shipped(),
             lag: Duration::ZERO,
             tokens: Tokens::default(),
+            troubles: Vec::new(),
         }
     }
 
@@ -149,30 +153,6 @@ pub async fn hang_at_every_step(scene: &Scene) -> Result<Swept> {
 pub async fn blind_every_step(scene: &Scene) -> Result<Swept> {
     let mut swept = disturb(scene, &[Fault::LoseReply, Fault::Refuse(Retry::Later(None))], Expect::Success).await?;
     swept.add(disturb(scene, &[Fault::LoseReply, Fault::Refuse(Retry::Never)], Expect::Doubt).await?);
-    Ok(swept)
-}
-
-/// Lets the store die at every append, before and after it is durable, with an error and in silence, and resumes with
-/// another engine; then lets engine after engine die until the run is through.
-///
-/// # Errors
-/// Those of the undisturbed run.
-pub async fn crash_after_every_record(scene: &Scene) -> Result<Swept> {
-    let (wanted, _, appends) = undisturbed(scene).await?;
-    let mut swept = Swept::default();
-    for moment in [Moment::BeforeWrite, Moment::AfterWrite] {
-        for death in [Death::Error, Death::Silence] {
-            for spared in 0..appends {
-                let point = CrashPoint { spared, moment, death };
-                let case = Case::set(scene).await?;
-                swept.note(&format!("{point:?}"), case.crash(&point, &wanted).await);
-            }
-            // A life appends that it resumed, one turn more, and dies in the next.
-            let point = CrashPoint { spared: 2, moment, death };
-            let case = Case::set(scene).await?;
-            swept.note(&format!("again and again {point:?}"), case.crash_again_and_again(&point, appends, &wanted).await);
-        }
-    }
     Ok(swept)
 }
 
