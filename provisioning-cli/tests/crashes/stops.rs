@@ -142,14 +142,24 @@ fn a_stopped_holder_that_goes_on_after_a_takeover_appends_nothing_and_says_so() 
     tally.close_loosely("stopped past its lease", "overtaken");
 }
 
+/// An apply that was stopped while it writes to the log: from half of the way through, where most writes are such.
+fn stopped_amid_a_transaction() -> (Workspace, Child) {
+    let calls = count(Scenario::Second, " pwrite64 ");
+    for at in calls / 2..calls {
+        let workspace = Scenario::Second.begin_with(&settings());
+        let mut apply = disk::command(&workspace, APPLY, Fault { calls: " pwrite64 ", at, deed: Deed::Stop });
+        let mut child = apply.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
+        if is_stopped(&child) && keeps_others_out(&child) {
+            return (workspace, child);
+        }
+        child.kill().and_then(|()| child.wait()).expect("killed");
+    }
+    panic!("no write of {calls} was amid a transaction");
+}
+
 #[test]
 fn beside_a_holder_that_was_stopped_amid_a_transaction_others_say_that_the_store_is_locked() {
-    // Half of the way through, the log is what is written to.
-    let at = count(Scenario::Second, " pwrite64 ") / 2;
-    let workspace = Scenario::Second.begin_with(&settings());
-    let mut apply = disk::command(&workspace, APPLY, Fault { calls: " pwrite64 ", at, deed: Deed::Stop });
-    let child = apply.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it runs");
-    assert!(is_stopped(&child) && keeps_others_out(&child), "it was stopped elsewhere");
+    let (workspace, child) = stopped_amid_a_transaction();
     let refused = loop {
         let output = workspace.run(&["resume"]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
