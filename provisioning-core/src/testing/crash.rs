@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -49,6 +50,8 @@ pub enum Death {
     Error,
     /// Nothing, ever: the process is gone, and with it every call that ran.
     Silence,
+    /// Nothing for so long, as of a process that is stopped and goes on: it is no death, and the store lives on.
+    Pause(Duration),
 }
 
 /// A store over another one, that dies at a point.
@@ -86,7 +89,7 @@ impl CrashingStore {
         self.dead.send_replace(true);
         match self.point.death {
             Death::Error => Err(Error::new(ErrorKind::Unavailable, "the store was cut off")),
-            Death::Silence => pending().await,
+            Death::Silence | Death::Pause(_) => pending().await,
         }
     }
 
@@ -105,10 +108,18 @@ impl fmt::Debug for CrashingStore {
 impl Log for CrashingStore {
     async fn append(&self, lease: &Lease, drafts: Vec<Draft>) -> Result<Vec<Arc<Entry>>> {
         let inner = self.alive().await?;
-        if self.appends.fetch_add(1, Ordering::SeqCst) < self.point.spared {
+        let (appends, CrashPoint { spared, moment, death }) = (self.appends.fetch_add(1, Ordering::SeqCst), self.point);
+        if appends < spared {
             return inner.append(lease, drafts).await;
         }
-        if self.point.moment == Moment::AfterWrite {
+        if let Death::Pause(pause) = death {
+            let pauses = |at| moment == at && appends == spared;
+            sleep(if pauses(Moment::BeforeWrite) { pause } else { Duration::ZERO }).await;
+            let appended = inner.append(lease, drafts).await;
+            sleep(if pauses(Moment::AfterWrite) { pause } else { Duration::ZERO }).await;
+            return appended;
+        }
+        if moment == Moment::AfterWrite {
             inner.append(lease, drafts).await?;
         }
         self.die().await

@@ -19,7 +19,7 @@ use crate::testing::{CrashPoint, Death, FakeCloud, Fault, Moment, Random, Seeded
 
 /// How long a lease lasts, and a stall that outlasts it.
 const LEASE: Duration = Duration::from_secs(30);
-pub(super) const STALL: Duration = Duration::from_secs(90);
+const STALL: Duration = Duration::from_secs(90);
 
 /// What goes wrong with a call: all but a panic, which would be told on standard error every time.
 const FAULTS: [Fault; 14] = [
@@ -157,12 +157,11 @@ impl Life {
     fn fate(&mut self) -> Fate {
         let spared = usize::try_from(self.random.within(0..12)).unwrap_or(0);
         match self.random.within(0..10) {
-            0..=3 => {
+            0..=4 => {
                 let moment = *self.random.pick(&[Moment::BeforeWrite, Moment::AfterWrite]);
-                let death = *self.random.pick(&[Death::Silence, Death::Silence, Death::Error]);
+                let death = *self.random.pick(&[Death::Silence, Death::Silence, Death::Error, Death::Pause(STALL)]);
                 Fate::Crash(CrashPoint { spared, moment, death })
             }
-            4 => Fate::Stall(spared),
             5 => Fate::Cancel(Duration::from_millis(self.random.within(0..40))),
             _ => Fate::Nothing,
         }

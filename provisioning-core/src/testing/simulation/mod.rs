@@ -9,7 +9,6 @@ mod acts;
 mod declarations;
 mod oracle;
 mod orchestrator;
-mod stall;
 
 use acts::Life;
 

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::acts::STALL;
 use super::declarations::Declarations;
-use super::stall::StallingStore;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Settings;
 use crate::engine::{Control, Engine, PlanOptions, Report};
@@ -43,7 +41,6 @@ pub(super) enum Deed {
 pub(super) enum Fate {
     Nothing,
     Crash(CrashPoint),
-    Stall(usize),
     Cancel(Duration),
 }
 
@@ -98,10 +95,6 @@ impl Orchestrator {
         let control = Control::new();
         match fate {
             Fate::Nothing => self.with(self.store.clone(), deed, &control).await.into(),
-            Fate::Stall(spared) => {
-                let store = Arc::new(StallingStore::new(self.store.clone(), spared, STALL));
-                self.with(store, deed, &control).await.into()
-            }
             Fate::Cancel(after) => {
                 let stop = async {
                     sleep(after).await;
