@@ -10,6 +10,7 @@ mod conformance;
 mod crash;
 mod fakes;
 mod host;
+mod named;
 mod random;
 mod reporter;
 mod seeded;

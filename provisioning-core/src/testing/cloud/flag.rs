@@ -1,18 +1,18 @@
 //! The task service of the fake cloud, and the way to its things.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::{FakeCloud, Ledger};
 use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Command, Facts, Host, Output};
+use crate::host::Host;
 use crate::name::ResourceName;
 use crate::provider::Context;
 use crate::registry::Transport;
 use crate::schema::Schema;
 use crate::task::{Condition, TaskService};
+use crate::testing::named::NamedHost;
 use crate::value::Value;
 
 pub(super) struct FlagService(pub(super) FakeCloud);
@@ -68,32 +68,6 @@ pub(super) struct CloudTransport;
 impl Transport for CloudTransport {
     fn host(&self, connection: &Value) -> Result<Arc<dyn Host>> {
         let name = connection.field("host").and_then(Value::as_str);
-        Ok(Arc::new(CloudHost(name.ok_or_else(|| Error::invalid("a fake connection has a `host`"))?.to_owned())))
-    }
-}
-
-/// A thing as a host: it can say its name and nothing else.
-struct CloudHost(String);
-
-fn unsupported<T>() -> Result<T> {
-    Err(Error::new(ErrorKind::Unsupported, "a thing of the fake cloud runs nothing"))
-}
-
-#[async_trait]
-impl Host for CloudHost {
-    async fn run(&self, _: &Command) -> Result<Output> {
-        unsupported()
-    }
-
-    async fn put(&self, _: &Path, _: &[u8], _: u32) -> Result<()> {
-        unsupported()
-    }
-
-    async fn get(&self, _: &Path) -> Result<Option<Vec<u8>>> {
-        unsupported()
-    }
-
-    async fn facts(&self) -> Result<Facts> {
-        Ok(Facts { host_name: self.0.clone(), ..Facts::default() })
+        Ok(Arc::new(NamedHost(name.ok_or_else(|| Error::invalid("a fake connection has a `host`"))?.to_owned())))
     }
 }

@@ -1,6 +1,5 @@
 //! Fake task services, and hosts on which they are only noted.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -8,13 +7,14 @@ use async_trait::async_trait;
 use super::invention::Source;
 use super::ledger::Ledger;
 use super::{Fakes, TRANSPORT, refuse_digests, shown};
-use crate::error::{Error, ErrorKind, Result};
-use crate::host::{Command, Facts, Host, Output};
+use crate::error::Result;
+use crate::host::Host;
 use crate::name::ResourceName;
 use crate::provider::Context;
 use crate::registry::Transport;
 use crate::schema::Schema;
 use crate::task::{Condition, TaskService};
+use crate::testing::named::NamedHost;
 use crate::value::Value;
 
 pub(super) struct FakeService {
@@ -77,32 +77,6 @@ impl Transport for FakeTransport {
     fn host(&self, connection: &Value) -> Result<Arc<dyn Host>> {
         let fake = connection.field("transport").and_then(Value::as_str) == Some(TRANSPORT);
         let id = connection.field("host").and_then(Value::as_str).filter(|_| fake);
-        Ok(Arc::new(Place(id.map_or_else(|| shown(connection), str::to_owned))))
-    }
-}
-
-/// A host that can say its name and nothing else.
-struct Place(String);
-
-fn unsupported<T>() -> Result<T> {
-    Err(Error::new(ErrorKind::Unsupported, "a fake host runs nothing"))
-}
-
-#[async_trait]
-impl Host for Place {
-    async fn run(&self, _: &Command) -> Result<Output> {
-        unsupported()
-    }
-
-    async fn put(&self, _: &Path, _: &[u8], _: u32) -> Result<()> {
-        unsupported()
-    }
-
-    async fn get(&self, _: &Path) -> Result<Option<Vec<u8>>> {
-        unsupported()
-    }
-
-    async fn facts(&self) -> Result<Facts> {
-        Ok(Facts { host_name: self.0.clone(), ..Facts::default() })
+        Ok(Arc::new(NamedHost(id.map_or_else(|| shown(connection), str::to_owned))))
     }
 }

@@ -178,33 +178,34 @@ impl Case {
 
     /// Lets every engine die at the same point of its life until one comes to the end of the run.
     pub(super) async fn crash_again_and_again(&self, point: &CrashPoint, lives: usize, wanted: &[String]) -> Vec<String> {
-        for _ in 0..lives + 2 {
-            let store = Arc::new(CrashingStore::new(self.store.clone(), *point));
-            if let Some(Ok(report)) = self.live(&store).await {
-                return self.ended(Ok(report), wanted).await;
-            }
-            let problems = self.unknown_objects().await;
-            if !problems.is_empty() {
-                return problems;
-            }
+        match self.lives(&vec![*point; lives + 2], wanted).await {
+            Some(problems) => problems,
+            None => vec![format!("the run does not end in {lives} lives")],
         }
-        vec![format!("the run does not end in {lives} lives")]
     }
 
     /// Lets an engine die at each of some points of their lives, and then lives on.
     pub(super) async fn crash_each(&self, points: &[CrashPoint], wanted: &[String]) -> Vec<String> {
-        for point in points {
-            let store = Arc::new(CrashingStore::new(self.store.clone(), *point));
-            if let Some(Ok(report)) = self.live(&store).await {
-                return self.ended(Ok(report), wanted).await;
-            }
-            let problems = self.unknown_objects().await;
-            if !problems.is_empty() {
-                return problems;
-            }
+        if let Some(problems) = self.lives(points, wanted).await {
+            return problems;
         }
         let settled = self.go_on(&self.engine(self.store.clone())).await;
         self.ended(settled, wanted).await
+    }
+
+    /// Life after life, until one comes to the end of the run or something is wrong: what is, then.
+    async fn lives(&self, points: &[CrashPoint], wanted: &[String]) -> Option<Vec<String>> {
+        for point in points {
+            let store = Arc::new(CrashingStore::new(self.store.clone(), *point));
+            if let Some(Ok(report)) = self.live(&store).await {
+                return Some(self.ended(Ok(report), wanted).await);
+            }
+            let problems = self.unknown_objects().await;
+            if !problems.is_empty() {
+                return Some(problems);
+            }
+        }
+        None
     }
 
     /// One life of an engine: until the run ends or the store dies. The lease of the dead runs out.
