@@ -245,10 +245,10 @@ pub(crate) struct RollbackArguments {
     #[arg(long, value_name = "CHECKPOINT")]
     pub(crate) to: Option<String>,
     /// Go on with the rollback that stopped halfway
-    #[arg(long = "continue", conflicts_with_all = ["run", "preview", "to", "yes"])]
+    #[arg(long = "continue", conflicts_with_all = ["run", "preview", "to"])]
     pub(crate) goes_on: bool,
     /// Go on with it, and leave out STEP, which failed; its resource stays marked until it is repaired
-    #[arg(long, value_name = "STEP", value_parser = StepId::parse, requires = "reason", conflicts_with_all = ["run", "preview", "to", "yes"])]
+    #[arg(long, value_name = "STEP", value_parser = StepId::parse, requires = "reason", conflicts_with_all = ["run", "preview", "to"])]
     pub(crate) skip: Option<StepId>,
     /// Why, for the journal
     #[arg(long, value_name = "TEXT", requires = "skip")]

@@ -80,9 +80,13 @@ fn summary(report: &Report, plan: Option<&Plan>) -> String {
     match report.outcome {
         Outcome::Completed => format!("{} {} in {time}. Run {run}.\n", paint(GREEN, "Done:"), achieved(report, plan)),
         Outcome::Failed => {
-            let next = format!(
-                "remove the cause, then `provisioning resume` goes on with the same plan (run {run}); after a change of the declarations, `provisioning apply`"
-            );
+            let next = if report.undoes.is_some() {
+                stuck(report)
+            } else {
+                format!(
+                    "remove the cause, then `provisioning resume` goes on with the same plan (run {run}); after a change of the declarations, `provisioning apply`"
+                )
+            };
             let head = format!("{} {}\n", paint(RED, format!("Failed after {time}:")), standing(report));
             match &report.rollback {
                 Some(undone) => head + &rolled_back(undone),
@@ -109,11 +113,7 @@ fn rolled_back(undone: &Undone) -> String {
             format!("{} Everything it did was taken back.{}\n", paint(GREEN, "Rolled back:"), by(back))
         }
         Undone::Run(back) => {
-            let failed = back.failures.iter().map(|(step, _)| step).chain(back.in_doubt.iter().map(|(step, _)| step)).next();
-            let step = failed.map_or("STEP", StepId::as_str);
-            let next = format!(
-                "remove the cause, then `provisioning rollback --continue`; or go on without it: `provisioning rollback --skip {step} --reason TEXT`"
-            );
+            let next = stuck(back);
             format!(
                 "{}{}\n{}{} {next}.\n",
                 failures(back, None),
@@ -127,6 +127,17 @@ fn rolled_back(undone: &Undone) -> String {
             let hint = failure.hint.as_ref().map(|hint| advice("", hint)).unwrap_or_default();
             format!("{} {}\n{hint}", paint(RED, "Not rolled back:"), failure.message)
         }
+    }
+}
+
+/// What goes on with a rollback that did not come to its end.
+fn stuck(report: &Report) -> String {
+    let failed = report.failures.iter().map(|(step, _)| step).chain(report.in_doubt.iter().map(|(step, _)| step)).next();
+    match failed.filter(|_| report.outcome == Outcome::Failed) {
+        Some(step) => format!(
+            "remove the cause, then `provisioning rollback --continue`; or go on without it: `provisioning rollback --skip {step} --reason TEXT`"
+        ),
+        None => "`provisioning rollback --continue` goes on taking it back".to_owned(),
     }
 }
 
@@ -227,6 +238,7 @@ mod tests {
             outcome,
             steps: 12,
             succeeded: 5,
+            undoes: None,
             waived: 0,
             not_begun: 6,
             failures: vec![],

@@ -109,7 +109,12 @@ impl<'a> History<'a> {
         let mut makers = Makers::default();
         let entries = &self.journal.entries;
         let plan = |hash: &Digest| self.journal.plan(hash).cloned();
-        let last = entries.iter().rposition(|entry| entry.record.run == *self.run).map_or(self.since, |last| last + 1);
+        // What came to light later is no deed of the run.
+        let own = |entry: &Entry| {
+            let surfaced = matches!(entry.record.fact, Fact::Step { fact: StepFact::Surfaced { .. }, .. });
+            entry.record.run == *self.run && !surfaced
+        };
+        let last = entries.iter().rposition(own).map_or(self.since, |last| last + 1).max(self.since);
         for entry in self.before() {
             let step = self.step_of(entry);
             let was = step.is_some_and(|step| replay.rows().contains_key(step.row()));

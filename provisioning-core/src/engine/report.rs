@@ -16,6 +16,9 @@ use crate::value::Value;
 pub struct Report {
     /// The run; `None` when there was nothing to do and no run was made.
     pub run: Option<RunId>,
+    /// The run that it takes back, for a rollback.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undoes: Option<RunId>,
     /// How it ended.
     pub outcome: Outcome,
     /// How many steps the plan has.
@@ -56,6 +59,7 @@ impl Report {
     pub(super) fn nothing_to_do() -> Self {
         Self {
             run: None,
+            undoes: None,
             outcome: Outcome::Completed,
             steps: 0,
             succeeded: 0,

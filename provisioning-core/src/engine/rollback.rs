@@ -66,7 +66,13 @@ impl Engine {
         let runs = self.store.runs().await?;
         let acts = |summary: &RunSummary| ACTING.iter().any(|command| command.as_str() == summary.command);
         let Some(wanted) = run else {
-            return runs.into_iter().rev().find(acts).ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no run to undo"));
+            let last = runs.into_iter().rev().find(acts);
+            let last = last.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no run to undo"))?;
+            return if last.undoes.is_some() && last.outcome != Some(Outcome::Completed) {
+                Err(halfway(&last))
+            } else {
+                Ok(last)
+            };
         };
         let found = runs.into_iter().find(|summary| summary.id == *wanted);
         let summary = found.ok_or_else(|| {
@@ -116,4 +122,12 @@ impl Engine {
         }
         Journal { entries, runs, plans }.past(summary, checkpoint, self.store.rows().await?)
     }
+}
+
+/// To take back what is half taken back already is hardly what is meant.
+fn halfway(run: &RunSummary) -> Error {
+    let message = format!("the rollback `{}` stopped halfway", run.id);
+    Error::new(ErrorKind::Conflict, message).with_hint(
+        "`provisioning rollback --continue` goes on with it, `--skip STEP --reason TEXT` without a step; name it to take it back itself",
+    )
 }

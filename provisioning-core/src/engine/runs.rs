@@ -206,6 +206,7 @@ impl Engine {
         let in_doubt: Vec<_> = progress.open_steps().map(|step| (step.clone(), doubt(step))).collect();
         Ok(Report {
             run: Some(id),
+            undoes: plan.undoes.clone(),
             outcome,
             steps: plan.steps.len(),
             succeeded: succeeded(&progress),

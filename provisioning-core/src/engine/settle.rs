@@ -5,7 +5,7 @@ use super::{Control, Engine};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::event::{Event, Transient};
 use crate::executor::{Mode, Target, Tools, World};
-use crate::journal::{Progress, RunSummary, Status};
+use crate::journal::{RunSummary, Status};
 use crate::name::StepId;
 use crate::plan::{Action, Step};
 use crate::record::{Fact, StepFact};
@@ -62,33 +62,32 @@ impl Engine {
             return Ok(());
         }
         let runs = self.store.runs().await?;
-        let mut drafts = Vec::new();
         for result in &late {
             // What belongs to no run of this journal cannot be taken in, and is nobody's here.
-            if runs.iter().any(|run| run.id == result.run) {
-                let progress = self.progress(&result.run).await?;
-                drafts.extend(self.evidence(&progress, result).await?);
+            let Some(run) = runs.iter().find(|run| run.id == result.run) else { continue };
+            // One by one: what is recorded of one says what the next one is.
+            if let Some(draft) = self.evidence(run, result).await? {
+                self.record(lease, vec![draft]).await?;
             }
-        }
-        if !drafts.is_empty() {
-            self.record(lease, drafts).await?;
         }
         self.store.drop_late(lease, late).await
     }
 
     /// The record of an object that came to light: the step's own where it is open and has none, one to delete otherwise.
-    async fn evidence(&self, progress: &Progress, late: &Late) -> Result<Option<Draft>> {
-        let status = progress.status(&late.step);
+    async fn evidence(&self, run: &RunSummary, late: &Late) -> Result<Option<Draft>> {
+        let status = self.progress(&run.id).await?.status(&late.step);
         let object = late.object.clone();
+        let resource = late.step.resource();
+        if self.store.rows().await?.get(resource).is_some_and(|row| row.objects().any(|known| known.id == object)) {
+            return Ok(None);
+        }
         let found = match status.open() {
             _ if status == Status::Pending => return Ok(None),
             Some((_, None)) => StepFact::Identified { object },
             Some((_, Some(known))) if known == object => return Ok(None),
             _ => StepFact::Surfaced { object },
         };
-        let run = self.store.runs().await?.into_iter().find(|run| run.id == late.run);
-        let Some(run) = run else { return Ok(None) };
-        self.draft(&run, &late.step, found).await.map(Some)
+        self.draft(run, &late.step, found).await.map(Some)
     }
 
     /// Records what somebody found out about an open step.
@@ -114,6 +113,10 @@ impl Engine {
         };
         let settled = match verdict {
             Verdict::Made(object) => {
+                if let Some((_, Some(known))) = progress.status(step).open() {
+                    let message = format!("`{step}` is known to have made `{known}`");
+                    return Err(Error::new(ErrorKind::Conflict, message).with_hint("`provisioning resume` goes on with it"));
+                }
                 self.check_adoption(&run, step, object).await?;
                 StepFact::Identified { object: object.to_owned() }
             }
@@ -132,7 +135,10 @@ impl Engine {
             return Err(Error::invalid(format!("`{id}` makes no object")).with_hint("`retry` or `abandon` settle it"));
         };
         let rows = self.store.rows().await?;
-        if let Some(owner) = rows.values().find(|row| row.kind == step.kind && row.objects().any(|known| known.id == object)) {
+        if let Some(owner) = rows
+            .values()
+            .find(|row| (&row.kind, &row.role) == (&step.kind, &step.role) && row.objects().any(|known| known.id == object))
+        {
             return Err(Error::new(ErrorKind::Conflict, format!("`{object}` belongs to `{}` already", owner.name)));
         }
         let mut tools = Tools::new(self.registry.clone(), plan.providers.clone());

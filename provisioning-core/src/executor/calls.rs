@@ -1,6 +1,6 @@
 //! The calls that run: prepared from what is known, bounded in time, and turned into replies.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +54,8 @@ pub(super) struct Calls {
     targets: HashMap<StepIndex, Result<Option<Target>>>,
     phases: HashMap<StepIndex, String>,
     objects: HashMap<StepIndex, Option<Object>>,
+    /// The steps that were called again in this attempt: what the first call did may stand.
+    again: HashSet<StepIndex>,
     /// The objects that exist and of which no record is durable yet.
     pub unrecorded: Vec<(StepIndex, String)>,
 }
@@ -76,6 +78,7 @@ impl Calls {
             targets: HashMap::new(),
             phases: job.plan.steps.iter().enumerate().filter_map(phase).collect(),
             objects: HashMap::new(),
+            again: HashSet::new(),
             unrecorded: Vec::new(),
         }
     }
@@ -133,6 +136,15 @@ impl Calls {
             }
         });
         self.step_of.insert(task.id(), (index, call));
+        if matches!(call, Call::Recover | Call::Settle) {
+            self.again.insert(index);
+        }
+    }
+
+    /// Whether a step that failed may have done a part of its change: an earlier call of the attempt came to no known end.
+    pub(super) fn may_be_partial(&self, step: StepIndex) -> bool {
+        let changes = matches!(self.plan.steps[step].action, Action::Update | Action::ApplyService | Action::RemoveService);
+        changes && self.again.contains(&step)
     }
 
     fn context(&self, index: StepIndex, ledger: &Ledger) -> Context {
@@ -248,9 +260,10 @@ impl Calls {
         finished
     }
 
-    /// Forgets what an earlier attempt waited for.
-    pub(super) fn forget_phase(&mut self, step: StepIndex) {
+    /// Forgets what an earlier attempt came to.
+    pub(super) fn forget_attempt(&mut self, step: StepIndex) {
         self.phases.remove(&step);
+        self.again.remove(&step);
     }
 }
 

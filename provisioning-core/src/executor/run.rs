@@ -220,7 +220,7 @@ impl Run {
     fn act(&mut self, action: Action, turn: &mut Turn) -> Result<()> {
         let (step, fact) = match action {
             Action::AppendStarted(step, attempt) => {
-                self.calls.forget_phase(step);
+                self.calls.forget_attempt(step);
                 (step, StepFact::Started { attempt, inputs: self.calls.prepare(step, &mut self.ledger) })
             }
             Action::AppendSucceeded(step) => {
@@ -243,7 +243,7 @@ impl Run {
                     let (run, step) = (self.ledger.run.clone(), self.id(step));
                     self.observer.observe(&Shown::Transient(Transient::Backoff { run, step, after }));
                 }
-                (step, StepFact::Failed { failure, retry_after, partial: false })
+                (step, StepFact::Failed { failure, retry_after, partial: self.calls.may_be_partial(step) })
             }
             Action::AppendSkipped(step, because) => (step, StepFact::Skipped { because: self.id(because) }),
             Action::AppendInDoubt(step, reason) => (step, StepFact::InDoubt { reason }),

@@ -27,7 +27,10 @@ pub enum RowChange {
 pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, fact: &StepFact) -> Vec<RowChange> {
     match (fact, &step.action) {
         // What a service does on its host cannot be searched for: it is known from the moment it may begin.
-        (StepFact::Started { inputs, .. }, Action::ApplyService) if row.is_none() => vec![put(begun(run, step, inputs))],
+        // What could not be resolved reached no host.
+        (StepFact::Started { inputs, .. }, Action::ApplyService) if row.is_none() && *inputs != Value::Null => {
+            vec![put(begun(run, step, inputs))]
+        }
         (StepFact::Identified { object }, Action::Create) => {
             vec![put(StateRow { tainted: true, ..made(run, step, row, inputs, Object::bare(object)) })]
         }
@@ -46,7 +49,9 @@ pub fn effect(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value, 
             without(run, step, row)
         }
         (StepFact::Surfaced { object }, _) => surfaced(run, step, row, object),
-        (StepFact::Failed { failure, partial: true, .. }, _) => marked(run, row, &failure.message),
+        (StepFact::Failed { failure, partial: true, .. }, _) if changes_the_present(step, row) => {
+            marked(run, row, &failure.message)
+        }
         (StepFact::Waived { reason }, Action::Create | Action::ApplyService) if row.is_none() => {
             vec![put(StateRow { inconsistent: Some(reason.clone()), ..begun(run, step, inputs) })]
         }
@@ -77,6 +82,16 @@ fn begun(run: &RunId, step: &Step, inputs: &Value) -> StateRow {
     StateRow { object: None, ..made(run, step, None, inputs, nothing) }
 }
 
+/// Whether what a step did in part was done to the present object.
+fn changes_the_present(step: &Step, row: Option<&StateRow>) -> bool {
+    let present = || row.and_then(|row| row.object.as_ref()).map(|object| &object.id);
+    match step.action {
+        Action::Update | Action::ApplyService | Action::RemoveService => true,
+        Action::Delete => step.prior.as_ref().map(|prior| &prior.id) == present(),
+        _ => false,
+    }
+}
+
 /// The row with a mark that its object may not be as it says.
 fn marked(run: &RunId, row: Option<&StateRow>, reason: &str) -> Vec<RowChange> {
     row.map_or_else(Vec::new, |row| {
@@ -89,7 +104,7 @@ fn reinstated(run: &RunId, step: &Step, row: Option<&StateRow>, inputs: &Value) 
     let (Some(row), Some(object)) = (row, &step.prior) else { return Vec::new() };
     let present = row.object.iter().filter(|present| present.id != object.id);
     let deposed = row.deposed.iter().filter(|old| old.id != object.id).chain(present).cloned().collect();
-    vec![put(StateRow { deposed, ..made(run, step, None, inputs, object.clone()) })]
+    vec![put(StateRow { deposed, ..made(run, step, Some(row), inputs, object.clone()) })]
 }
 
 /// The row with one more object to delete, where nobody knew of it.

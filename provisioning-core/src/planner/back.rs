@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::compare::NO_LONGER_DECLARED;
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{ProviderName, ResourceName, RunId, StepId};
 use crate::plan::{Action, ChangeKind, Plan, ResourceChange, Step};
@@ -65,7 +66,7 @@ pub fn way_back(past: &Past) -> Result<Option<WayBack>> {
     if touched.is_empty() {
         return Ok(None);
     }
-    let declared = past.before.values().map(|row| Ok((row.name.clone(), declared(past, row)?)));
+    let declared = past.before.values().filter(|row| existed(row)).map(|row| Ok((row.name.clone(), declared(past, row)?)));
     let resources = declared.collect::<Result<BTreeMap<_, _>>>()?;
     let kept = outputs(past, &|root| was_there(past, root))?;
     let desired = Desired { providers: providers(past)?, resources, outputs: kept, ..Desired::default() };
@@ -91,6 +92,11 @@ impl WayBack {
             let first: Vec<_> = self.reinstating.iter().filter(uses).map(|first| first.id.clone()).collect();
             step.requires.extend(first);
         }
+        for first in &self.reinstating {
+            plan.basis.insert(first.resource.clone(), self.rows.get(&first.resource).map_or(0, |row| row.version));
+        }
+        let made = |change: &&mut ResourceChange| change.reason.as_deref() == Some(NO_LONGER_DECLARED);
+        plan.changes.iter_mut().filter(made).for_each(|change| change.reason = Some("the run made it".into()));
         plan.changes.splice(0..0, self.reinstating.iter().map(change));
         plan.steps.splice(0..0, self.reinstating);
         plan.outputs = self.outputs;
@@ -123,7 +129,10 @@ fn reinstate(maker: &Step, was: &StateRow, object: &Object) -> Step {
 /// The row once that is done.
 fn reinstated(was: &StateRow, is: &StateRow, object: &Object) -> StateRow {
     let deposed = is.deposed.iter().filter(|old| old.id != object.id).chain(&is.object).cloned().collect();
-    StateRow { object: Some(object.clone()), deposed, version: is.version, run: is.run.clone(), ..was.clone() }
+    // What goes still uses what it was made with.
+    let more = is.depends_on.iter().filter(|on| !was.depends_on.contains(on));
+    let depends_on = was.depends_on.iter().chain(more).cloned().collect();
+    StateRow { object: Some(object.clone()), deposed, depends_on, version: is.version, run: is.run.clone(), ..was.clone() }
 }
 
 fn change(step: &Step) -> ResourceChange {
@@ -269,5 +278,11 @@ fn refers_to(value: &Value, test: &dyn Fn(&str) -> bool) -> Result<bool> {
 
 /// Whether there was a resource of a name before, or a service on some host.
 fn was_there(past: &Past, root: &str) -> bool {
-    past.before.contains_key(root) || past.before.keys().any(|row| row.base() == root)
+    let rows = past.before.get(root).into_iter().chain(past.before.values().filter(|row| row.name.base() == root));
+    rows.into_iter().any(existed)
+}
+
+/// Whether a row stands for something that was there.
+fn existed(row: &StateRow) -> bool {
+    row.object.is_some() || row.is_begun_service()
 }

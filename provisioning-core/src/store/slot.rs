@@ -37,7 +37,7 @@ impl Slot {
             }
             None => format!("the lease of {} was given up", lease.holder),
         };
-        Err(conflict(message).with_hint("nothing was recorded; look at `provisioning status` before going on"))
+        Err(conflict(message).with_hint("nothing more was recorded; look at `provisioning status` before going on"))
     }
 
     /// The lease for a new holder, where the present one is free, has expired, or belongs to a dead process.

@@ -78,6 +78,10 @@ impl<'a> Walk<'a> {
         }
         let Some(row) = row.filter(|row| row.object.is_some()) else {
             decision.fields = all_fields(declared, &decision.wanted);
+            if let Some(row) = row.filter(|row| row.is_begun_service() && is_another(declared, row)) {
+                decision.old_schema = Some(self.schema_of(row)?);
+                return Ok(decision.made(ChangeKind::Replace, Some(format!("it was a `{}`{}", row.kind, by(row)))));
+            }
             let begun = || row.is_some_and(StateRow::is_begun_service).then(|| "it was begun and never finished".into());
             let reason = row.and_then(inconsistent).or_else(begun);
             return Ok(decision.made(ChangeKind::Create, reason));

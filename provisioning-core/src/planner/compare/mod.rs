@@ -26,6 +26,7 @@ use crate::schema::Schema;
 use crate::value::Value;
 use decide::Made;
 use expect::Expected;
+pub(super) use orphan::NO_LONGER_DECLARED;
 
 /// What happens to one resource.
 #[derive(Debug, Clone)]

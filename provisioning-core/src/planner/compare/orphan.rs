@@ -11,6 +11,9 @@ use crate::resource::{Role, StateRow};
 use crate::schema::{Existence, Schema};
 use crate::value::Value;
 
+/// Why a row goes of which no declaration is left.
+pub(in crate::planner) const NO_LONGER_DECLARED: &str = "no longer declared";
+
 impl<'a> Walk<'a> {
     pub(super) fn undeclared(&mut self, row: &'a StateRow) -> Result<()> {
         if self.scope.input.options.command == Command::Forget {
@@ -54,7 +57,7 @@ impl<'a> Walk<'a> {
             return Ok((Some(ChangeKind::Forget), Some("gone already")));
         }
         let destroys = self.scope.input.options.command == Command::Destroy;
-        Ok((Some(ChangeKind::Delete), (!destroys).then_some("no longer declared")))
+        Ok((Some(ChangeKind::Delete), (!destroys).then_some(NO_LONGER_DECLARED)))
     }
 
     /// Why nothing can, or need, be done about a service on a host.

@@ -9,7 +9,5 @@ CREATE TABLE records (
     hash TEXT NOT NULL
 ) STRICT;
 CREATE TABLE state (name TEXT PRIMARY KEY, version INTEGER NOT NULL, body TEXT NOT NULL) STRICT;
--- What was learned by a process that held the lease no more.
-CREATE TABLE late (run TEXT NOT NULL, step TEXT NOT NULL, object TEXT NOT NULL, PRIMARY KEY (run, step, object)) STRICT;
 CREATE TABLE lease (id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER NOT NULL, body TEXT) STRICT;
 INSERT INTO lease (id, epoch, body) VALUES (1, 0, NULL);

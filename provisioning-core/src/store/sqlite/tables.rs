@@ -64,6 +64,12 @@ impl Tables<'_> {
         Ok(())
     }
 
+    /// Whether the store has a place for what is learned too late.
+    pub(super) fn has_late(&self) -> Result<bool> {
+        let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'late'";
+        Ok(self.one(sql, params![], |row| row.get::<_, i64>(0))?.is_some())
+    }
+
     /// Keeps what was learned too late, unless it is there.
     pub(super) fn put_late(&self, late: &Late) -> Result<()> {
         let values = params![late.run.as_str(), late.step.as_str(), late.object];
