@@ -194,3 +194,62 @@ async fn nobody_can_unlock_what_nobody_holds() {
     let error = lab.engine.unlock().await.expect_err("nobody");
     assert_eq!(error.kind(), ErrorKind::NotFound);
 }
+
+/// The late results of two former holders, of which one is what the step made and one is a second object.
+#[tokio::test]
+async fn two_late_results_of_one_step_are_both_known() {
+    let lab = Lab::memory();
+    let wanted = json!({ "resources": { "a": {} } });
+    fenced(&lab, &wanted).await;
+    let other = Engine::builder(lab.cloud.registry(), Arc::new(MemoryStore::new(Identity::fresh(&System)))).build();
+    let stray = desired(&json!({ "resources": { "stray": {} } }));
+    let plan = other.plan(&stray, &PlanOptions::new(Command::Apply)).await.expect("a plan");
+    other.apply(&plan, &Control::new()).await.expect("a report");
+    let first = lab.store.late().await.expect("read").pop().expect("one");
+    lab.store.leave_late(vec![Late { object: "t-2".to_owned(), ..first }]).await.expect("kept");
+    let plan = planned(&lab, &wanted).await;
+    let known: Vec<_> = lab.engine.state().await.expect("rows")["a"].objects().map(|object| object.id.clone()).collect();
+    assert_eq!(known, ["t-1", "t-2"]);
+    assert_eq!(lab.engine.verify().await.expect("read").problem, None);
+    lab.engine.apply(&plan, &Control::new()).await.expect("a report");
+    assert_eq!(lab.cloud.contents(), ["a"]);
+    assert!(planned(&lab, &wanted).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_surfaced_later_does_not_make_a_later_run_part_of_an_earlier_one() {
+    let lab = Lab::memory();
+    lab.apply(&json!({ "resources": { "a": {} } })).await;
+    let first = lab.engine.runs().await.expect("runs")[0].id.clone();
+    let both = json!({ "resources": { "a": {}, "b": {} } });
+    lab.apply(&both).await;
+    let late = |object: &str| {
+        let step = StepId::parse("a/create").expect("a step");
+        vec![Late { run: first.clone(), step, object: object.to_owned() }]
+    };
+    // What is known already is nothing new.
+    let recorded = lab.entries().await.len();
+    lab.store.leave_late(late("t-1")).await.expect("kept");
+    assert!(planned(&lab, &both).await.is_empty());
+    assert_eq!(lab.entries().await.len(), recorded);
+    lab.store.leave_late(late("t-9")).await.expect("kept");
+    planned(&lab, &both).await;
+    let plan = lab.engine.plan_rollback(Some(&first)).await;
+    // `a` has been written since, by what surfaced: the rollback says so, and does not take `b` along.
+    let error = plan.expect_err("it has changed since");
+    assert!(error.to_string().starts_with("`a` was changed by the later run"), "{error}");
+}
+
+#[tokio::test]
+async fn nothing_is_adopted_where_the_object_is_known() {
+    let lab = Lab::memory();
+    lab.apply(&json!({ "resources": { "b": {} } })).await;
+    let plan = lab.plan(&json!({ "resources": { "a": { "polls": 3 }, "b": {} } })).await;
+    // The identity is durable, and the object was not ready.
+    die(&lab, &plan, 3, Moment::BeforeWrite).await;
+    let step = StepId::parse("a/create").expect("a step");
+    let error = lab.engine.adopt(&step, "t-1").await.expect_err("it has made another");
+    assert_eq!((error.kind(), error.hint()), (ErrorKind::Conflict, Some("`provisioning resume` goes on with it")));
+    assert_eq!(lab.resume().await.outcome, Outcome::Completed);
+    assert_eq!(lab.cloud.contents(), ["a", "b"]);
+}
