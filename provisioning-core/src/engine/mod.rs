@@ -172,7 +172,8 @@ impl Engine {
     }
 
     /// Declares that a step which began and did not end left nothing behind that the state does not have: somebody
-    /// looked. The reason is kept in the journal; the step counts as failed.
+    /// looked. The reason is kept in the journal; the step counts as failed, and what it was to change is marked
+    /// inconsistent, which the next plan repairs.
     ///
     /// # Errors
     /// `NotFound` when the last run has no such step open, `Conflict` when another run holds the workspace.
@@ -189,7 +190,8 @@ impl Engine {
         self.settle_by_hand(step, Verdict::Made(object)).await
     }
 
-    /// Declares that a step which began and did not end had no effect: a resume begins it anew.
+    /// Declares that a step which began and did not end had no effect: a resume begins it anew, or goes on with the object
+    /// where one is known.
     ///
     /// # Errors
     /// Those of [`abandon`](Self::abandon).
