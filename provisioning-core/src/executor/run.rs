@@ -41,6 +41,7 @@ pub(super) struct Run {
     store: Arc<dyn Store>,
     lease: Lease,
     lease_length: Duration,
+    renew_at: Instant,
     clock: Arc<dyn Clock>,
     observer: Observer,
     stop: watch::Receiver<Stop>,
@@ -70,6 +71,7 @@ impl Run {
             store: job.store,
             lease: job.lease,
             lease_length: Duration::from_secs_f64(job.settings.lease_seconds),
+            renew_at: Instant::now() + Duration::from_secs_f64(job.settings.lease_seconds) / 3,
             clock: job.clock,
             observer: job.observer,
             stop: job.stop,
@@ -116,7 +118,6 @@ impl Run {
     }
 
     async fn turns(&mut self) -> Result<Outcome> {
-        let mut renew_at = Instant::now() + self.lease_length / 3;
         // A run that was stopped before it began only looks whether anything is left.
         let first = match (*self.stop.borrow_and_update(), self.mode) {
             (Stop::No, Mode::CarryOut) => Event::Begin,
@@ -129,11 +130,8 @@ impl Run {
             if let Some(outcome) = self.outcome {
                 return Ok(outcome);
             }
-            if Instant::now() >= renew_at {
-                self.lease = self.store.renew(&self.lease, self.clock.now(), self.lease_length).await?;
-                renew_at = Instant::now() + self.lease_length / 3;
-            }
-            happenings = self.wait(renew_at).await;
+            self.hold().await?;
+            happenings = self.wait(self.renew_at).await;
             if *self.stop.borrow() == Stop::Now {
                 return self.stop_now(happenings).await;
             }
@@ -150,11 +148,22 @@ impl Run {
             if !turn.drafts.is_empty() {
                 self.append(std::mem::take(&mut turn)).await?;
             }
+            // Whoever was stopped for long looks whether the workspace is still theirs before they call anybody.
+            self.hold().await?;
             self.take(Happening::Event(Event::Appended), &mut turn)?;
             if turn.drafts.is_empty() {
                 return Ok(());
             }
         }
+    }
+
+    /// Renews the lease where it is time to.
+    async fn hold(&mut self) -> Result<()> {
+        if Instant::now() >= self.renew_at {
+            self.lease = self.store.renew(&self.lease, self.clock.now(), self.lease_length).await?;
+            self.renew_at = Instant::now() + self.lease_length / 3;
+        }
+        Ok(())
     }
 
     /// Drops what runs, and records what is known by then.
