@@ -12,9 +12,6 @@ use crate::record::{Entry, Fact, StepFact};
 use crate::resource::StateRow;
 use crate::value::Value;
 
-/// The commands that change the world.
-pub(super) const ACTING: [Command; 3] = [Command::Apply, Command::Destroy, Command::Rollback];
-
 /// The rows of a state.
 type Rows = BTreeMap<ResourceName, StateRow>;
 
@@ -152,9 +149,7 @@ impl<'a> History<'a> {
     /// The last run before that made or removed anything, and its plan.
     fn last_acting_before(&self) -> Option<(&'a RunId, &'a Plan)> {
         let mut started = self.before().iter().rev().filter_map(|entry| match &entry.record.fact {
-            Fact::RunStarted { plan, command, .. } => {
-                ACTING.iter().any(|acting| acting.as_str() == command).then_some((&entry.record.run, plan))
-            }
+            Fact::RunStarted { plan, command, .. } => Command::is_acting(command).then_some((&entry.record.run, plan)),
             _ => None,
         });
         let (run, plan) = started.next()?;

@@ -31,7 +31,7 @@ impl Engine {
 
     /// The outputs that are defined in another way than last time, or refer to a lookup that answers in another way.
     pub(super) async fn changed_outputs(&self, plan: &Plan) -> Result<Vec<String>> {
-        if !matches!(plan.command, Command::Apply | Command::Destroy | Command::Rollback) {
+        if !plan.command.acts() {
             return Ok(Vec::new());
         }
         let (before, answers) = self.last_applied().await?.map(|(plan, answers)| (plan.outputs, answers)).unwrap_or_default();
@@ -56,9 +56,8 @@ impl Engine {
 
     /// The plan of the last run that applied or destroyed, and what its lookups answered, then and meanwhile.
     async fn last_applied(&self) -> Result<Option<(Plan, BTreeMap<ResourceName, Value>)>> {
-        let wanted = [Command::Apply, Command::Destroy, Command::Rollback].map(Command::as_str);
         let runs = self.store.runs().await?;
-        let Some(run) = runs.iter().rev().find(|run| wanted.contains(&run.command.as_str())) else { return Ok(None) };
+        let Some(run) = runs.iter().rev().find(|run| Command::is_acting(&run.command)) else { return Ok(None) };
         let plan = self.store.plan(&run.plan).await?;
         let mut answers = plan.lookups.clone();
         if plan.steps.iter().any(|step| step.action == Action::Read) {

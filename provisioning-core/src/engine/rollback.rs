@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::history::{ACTING, Journal};
+use super::history::Journal;
 use super::{Control, Engine, Report, Undone};
 use crate::config::OnFailure;
 use crate::error::{Error, ErrorKind, Failure, Result};
@@ -64,7 +64,7 @@ impl Engine {
     /// The run of a name, or the last one that did anything.
     async fn undoable(&self, run: Option<&RunId>) -> Result<RunSummary> {
         let runs = self.store.runs().await?;
-        let acts = |summary: &RunSummary| ACTING.iter().any(|command| command.as_str() == summary.command);
+        let acts = |summary: &RunSummary| Command::is_acting(&summary.command);
         let Some(wanted) = run else {
             let last = runs.into_iter().rev().find(acts);
             let last = last.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no run to undo"))?;

@@ -20,8 +20,6 @@ pub struct Progress {
     pub answers: BTreeMap<StepId, Value>,
     /// Why steps failed, in the order in which they did.
     pub failures: Vec<(StepId, Failure)>,
-    /// The checkpoints that were reached, in order.
-    pub checkpoints: Vec<String>,
     /// What is known of each step in doubt.
     pub doubts: BTreeMap<StepId, String>,
     /// How the run ended, where it did.
@@ -46,8 +44,8 @@ impl Progress {
     pub fn apply(&mut self, fact: &Fact) -> Result<()> {
         match fact {
             Fact::RunStarted { .. } | Fact::RunResumed { .. } => self.outcome = None,
+            Fact::Checkpoint { .. } => {}
             Fact::RunFinished { outcome } => self.outcome = Some(*outcome),
-            Fact::Checkpoint { name } => self.checkpoints.push(name.clone()),
             Fact::Step { id, fact } => {
                 let status = self.status(id).next(fact).map_err(|error| error.with_context("step", id.as_str()))?;
                 self.note(id, fact);

@@ -76,6 +76,17 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it changes the world, and not only what is known of it.
+    pub(crate) fn acts(self) -> bool {
+        matches!(self, Self::Apply | Self::Destroy | Self::Rollback)
+    }
+
+    /// Whether a word of the journal is that of a command that changes the world.
+    pub(crate) fn is_acting(word: &str) -> bool {
+        let commands = [Self::Apply, Self::Destroy, Self::Refresh, Self::Forget, Self::Rollback];
+        commands.iter().any(|command| command.acts() && command.as_str() == word)
+    }
+
     /// The word for people and for the journal.
     pub fn as_str(self) -> &'static str {
         match self {
