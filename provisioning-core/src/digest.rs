@@ -69,10 +69,14 @@ impl Digest {
         &self.0
     }
 
+    /// The digits alone.
+    pub fn hex(&self) -> &str {
+        self.0.strip_prefix(KEYED).unwrap_or(&self.0)
+    }
+
     /// The first twelve digits, for people.
     pub fn short(&self) -> &str {
-        let digits = self.0.strip_prefix(KEYED).unwrap_or(&self.0);
-        digits.get(..12).unwrap_or(digits)
+        self.hex().get(..12).unwrap_or(self.hex())
     }
 }
 

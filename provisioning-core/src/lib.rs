@@ -49,6 +49,7 @@
 pub mod error;
 pub mod digest;
 pub mod clock;
+pub mod seal;
 pub mod name;
 pub mod value;
 pub mod schema;
@@ -61,6 +62,7 @@ pub mod event;
 // contracts
 pub mod provider;
 pub mod task;
+pub mod secrets;
 pub mod plan;
 // facts
 pub mod journal;
