@@ -9,6 +9,7 @@ mod commands;
 mod console;
 mod exit;
 mod render;
+mod user;
 mod workspace;
 
 use std::ffi::OsString;
