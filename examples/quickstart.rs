@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use provisioning_core::clock::System;
-use provisioning_core::config::Workspace;
+use provisioning_core::config::{Location, Overrides, Workspace};
 use provisioning_core::engine::{Control, Engine, PlanOptions};
 use provisioning_core::error::{Error, Result};
 use provisioning_core::plan::Command;
@@ -30,10 +30,11 @@ fn main() -> Result<()> {
 
 #[tokio::main(flavor = "current_thread")]
 async fn live(folder: &Path, keeper: &Keeper) -> Result<()> {
-    let registry = registry_with_keeper(folder, keeper);
-    let Workspace { settings, store, desired, .. } = Workspace::load(folder, &registry)?;
-    let store = SqliteStore::open(&store, Opening::OrCreate(&System))?;
-    let engine = Engine::builder(registry, Arc::new(store)).settings(settings).build();
+    let location = Location::open(folder, &Overrides::default())?;
+    let registry = registry_with_keeper(folder, &location.site(), keeper);
+    let Workspace { location, desired, .. } = Workspace::load(location, &registry)?;
+    let store = SqliteStore::open(&location.store, Opening::OrCreate(&System))?;
+    let engine = Engine::builder(registry, Arc::new(store)).settings(location.settings).build();
 
     let seen = look(&engine, &desired).await;
     // Whatever went wrong before, no server stays.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use provisioning_core::clock::System;
-use provisioning_core::config::Workspace;
+use provisioning_core::config::{Location, Overrides, Workspace};
 use provisioning_core::engine::{Control, Engine, PlanOptions};
 use provisioning_core::plan::{Command, Plan};
 use provisioning_core::resource::Desired;
@@ -86,7 +86,8 @@ impl Opened {
     fn new(folder: &Path, parallelism: usize) -> Result<Self> {
         let begun = Instant::now();
         let registry = registry(folder);
-        let Workspace { mut settings, store, desired, .. } = Workspace::load(folder, &registry)?;
+        let Workspace { location, desired, .. } = Workspace::load(Location::open(folder, &Overrides::default())?, &registry)?;
+        let Location { mut settings, store, .. } = location;
         settings.limits.run = parallelism;
         let store = Arc::new(SqliteStore::open(&store, Opening::OrCreate(&System))?);
         let engine = Engine::builder(registry, store.clone()).settings(settings).build();

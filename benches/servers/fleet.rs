@@ -28,7 +28,7 @@ pub(crate) struct Fleet {
 
 impl Fleet {
     pub(crate) fn new(folder: &Path, keeper: &Keeper, level: &str, count: usize) -> Result<Self> {
-        let registry = registry_with_keeper(folder, keeper);
+        let registry = registry_with_keeper(folder, &folder.join(".provisioning"), keeper);
         let desired = desired(&registry, level, count)?;
         let store = SqliteStore::open(&folder.join(".provisioning/state.db"), Opening::OrCreate(&System))?;
         Ok(Self { engine: Engine::builder(registry, Arc::new(store)).build(), desired })

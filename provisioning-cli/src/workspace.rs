@@ -2,17 +2,15 @@
 //!
 //! The only file that joins the command to the configuration, the store and the providers.
 
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use provisioning_core::clock::System;
-use provisioning_core::config::{Location, MANIFEST, Settings, Workspace};
+use provisioning_core::config::{Flag, Location, MANIFEST, Overrides, Workspace};
 use provisioning_core::engine::Engine;
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::Observer;
 use provisioning_core::registry::Registry;
-use provisioning_core::resource::Desired;
 use provisioning_core::store::{Identity, MemoryStore, Opening, SqliteStore, Store};
 use provisioning_providers::local::Keeper;
 use provisioning_providers::registry_with_keeper;
@@ -24,8 +22,31 @@ use crate::args::Pace;
 pub(crate) struct Start {
     /// A folder in the workspace.
     pub(crate) directory: PathBuf,
+    /// What configures it besides its own files.
+    pub(crate) overrides: Overrides,
     /// What starts keepers for servers and processes.
     pub(crate) keeper: Keeper,
+}
+
+impl Start {
+    /// The workspace that the command works in.
+    pub(crate) fn location(&self, pace: &Pace) -> Result<Location> {
+        let mut overrides = self.overrides.clone();
+        overrides.flags.extend(pace.flags());
+        Location::open(&root(&self.directory)?, &overrides)
+    }
+
+    /// The same workspace in another environment.
+    pub(crate) fn in_environment(&self, name: &str) -> Self {
+        let flag = Flag { name: format!("the argument `{name}`"), key: "environment".to_owned(), value: name.to_owned() };
+        let mut start = self.clone();
+        start.overrides.flags.push(flag);
+        start
+    }
+
+    fn registry(&self, location: &Location) -> Registry {
+        registry_with_keeper(&location.root, &location.site(), &self.keeper)
+    }
 }
 
 /// An open workspace.
@@ -46,40 +67,37 @@ pub(crate) enum Missing {
 }
 
 /// Opens a workspace with what it declares.
-pub(crate) fn declared(start: &Start, pace: &Pace, observer: Observer, missing: Missing) -> Result<(Session, Desired)> {
-    let root = root(&start.directory)?;
-    let registry = registry_with_keeper(&root, &start.keeper);
-    let Workspace { name, settings, store, desired, .. } = Workspace::load(&root, &registry)?;
-    let store = open(&store, missing)?;
-    let engine = Engine::builder(registry, store).settings(paced(settings, pace)).observer(observer).build();
-    Ok((Session { engine, name }, desired))
+pub(crate) fn declared(start: &Start, pace: &Pace, observer: Observer, missing: Missing) -> Result<(Session, Workspace)> {
+    let location = start.location(pace)?;
+    let registry = start.registry(&location);
+    let workspace = Workspace::load(location, &registry)?;
+    let Location { name, settings, store, .. } = &workspace.location;
+    let engine = Engine::builder(registry, open(store, missing)?).settings(settings.clone()).observer(observer).build();
+    Ok((Session { engine, name: name.clone() }, workspace))
 }
 
 /// Opens a workspace for its state and its runs alone: what it declares is not evaluated, and may be wrong.
 pub(crate) fn stored(start: &Start, pace: &Pace, observer: Observer) -> Result<Session> {
-    let root = root(&start.directory)?;
-    let Location { name, settings, store, .. } = Location::open(&root)?;
-    let store = open(&store, Missing::Empty)?;
-    let engine = Engine::builder(registry_with_keeper(&root, &start.keeper), store)
-        .settings(paced(settings, pace))
-        .observer(observer)
-        .build();
-    Ok(Session { engine, name })
+    let location = start.location(pace)?;
+    let registry = start.registry(&location);
+    let store = open(&location.store, Missing::Empty)?;
+    let engine = Engine::builder(registry, store).settings(location.settings).observer(observer).build();
+    Ok(Session { engine, name: location.name })
 }
 
 /// What a workspace declares, and what it is offered; no store is read or made.
 pub(crate) fn written(start: &Start) -> Result<(Registry, Workspace)> {
-    let root = root(&start.directory)?;
-    let registry = registry_with_keeper(&root, &start.keeper);
-    let workspace = Workspace::load(&root, &registry)?;
+    let location = start.location(&Pace::default())?;
+    let registry = start.registry(&location);
+    let workspace = Workspace::load(location, &registry)?;
     Ok((registry, workspace))
 }
 
 /// Opens a workspace for what it declares alone: no store is read or made.
-pub(crate) fn unstored(start: &Start) -> Result<(Engine, Desired)> {
-    let (registry, Workspace { settings, desired, .. }) = written(start)?;
-    let engine = Engine::builder(registry, empty()).settings(settings).build();
-    Ok((engine, desired))
+pub(crate) fn unstored(start: &Start) -> Result<(Engine, Workspace)> {
+    let (registry, workspace) = written(start)?;
+    let engine = Engine::builder(registry, empty()).settings(workspace.location.settings.clone()).build();
+    Ok((engine, workspace))
 }
 
 fn open(path: &Path, missing: Missing) -> Result<Arc<dyn Store>> {
@@ -105,10 +123,4 @@ pub(crate) fn root(directory: &Path) -> Result<PathBuf> {
         Error::new(ErrorKind::NotFound, format!("`{}` is not in a workspace: there is no `{MANIFEST}`", from.display()))
             .with_hint("`provisioning init` makes one here; `-C DIR` works in another folder")
     })
-}
-
-fn paced(mut settings: Settings, pace: &Pace) -> Settings {
-    settings.limits.run = pace.parallelism.map_or(settings.limits.run, NonZeroUsize::get);
-    settings.on_failure = pace.on_failure.unwrap_or(settings.on_failure);
-    settings
 }

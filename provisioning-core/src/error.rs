@@ -87,7 +87,7 @@ pub enum Retry {
     Unsure,
 }
 
-/// Where a value was written. Lines and columns count from one.
+/// Where a value was written. Lines and columns count from one; both are 0 for what has no lines, such as a variable.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The file as the user names it, relative to the workspace where it lies inside.
@@ -98,9 +98,21 @@ pub struct Origin {
     pub column: u32,
 }
 
+impl Origin {
+    /// The place of what has no lines: a variable, a flag.
+    pub fn unlined(name: &str) -> Self {
+        Self { file: name.into(), line: 0, column: 0 }
+    }
+
+    /// Whether it is a place in a file.
+    pub fn is_lined(&self) -> bool {
+        self.line > 0
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        if self.is_lined() { write!(f, "{}:{}:{}", self.file, self.line, self.column) } else { f.write_str(&self.file) }
     }
 }
 

@@ -29,10 +29,11 @@ pub fn registry(base: &Path) -> Registry {
     registry
 }
 
-/// Everything that ships, for a program that called [`enter_if_keeper`](local::enter_if_keeper) first in its `main`.
+/// Everything that ships, for a program that called [`enter_if_keeper`](local::enter_if_keeper) first in its `main`; in
+/// `kept` is what there is to keep of servers, networks and processes.
 #[cfg(feature = "local")]
-pub fn registry_with_keeper(base: &Path, keeper: &local::Keeper) -> Registry {
+pub fn registry_with_keeper(base: &Path, kept: &Path, keeper: &local::Keeper) -> Registry {
     registry(base)
-        .with_provider(local::LocalFactory::new(base, Some(keeper.clone())))
+        .with_provider(local::LocalFactory::keeping(base, kept, Some(keeper.clone())))
         .with_transport("local_server", transport::local_server::LocalServerTransport::new(keeper.clone()))
 }

@@ -1,5 +1,6 @@
 //! The grammar of the command line. What the commands do is in `commands`.
 
+mod config;
 mod scope;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap_complete::Shell;
 use provisioning_core::name::{RunId, StepId};
 use provisioning_core::schema::UndoClass;
 
+pub(crate) use config::{ConfigVerb, Given};
 pub(crate) use scope::{Pace, Replace, Scope};
 
 use crate::console::Format;
@@ -29,6 +31,8 @@ pub(crate) struct Global {
     /// Work in the workspace that DIR lies in
     #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".", hide_default_value = true, global = true)]
     pub(crate) directory: PathBuf,
+    #[command(flatten)]
+    pub(crate) given: Given,
     /// Answer with JSON on standard output
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -53,6 +57,15 @@ pub(crate) enum Verb {
     },
     /// Check the declarations; no state is read and no provider is called
     Validate,
+    /// Show how the workspace is configured, and which layer says so
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Say where a resource, or a field of one, is written, and what it is
+    Explain {
+        /// The resource, or its field: `web.size_gb`
+        #[arg(value_name = "RESOURCE[.FIELD]")]
+        path: String,
+    },
     /// Show what an apply would do
     Plan(PlanArguments),
     /// Try out what is declared on fakes of its providers; nothing real is called and nothing is kept
@@ -109,9 +122,9 @@ pub(crate) enum Verb {
         /// Only this one of the host's programs
         #[arg(long, value_name = "UNIT")]
         unit: Option<String>,
-        /// The last N lines of each
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        lines: usize,
+        /// The last N lines of each; as many as `settings.shown.log_lines` says when left out
+        #[arg(long, value_name = "N")]
+        lines: Option<usize>,
         /// Wait for more until interrupted
         #[arg(long, short)]
         follow: bool,
@@ -120,9 +133,9 @@ pub(crate) enum Verb {
     Status,
     /// List the runs
     Runs {
-        /// At most so many, the last ones; 0 for all
-        #[arg(long, value_name = "N", default_value_t = 20)]
-        last: usize,
+        /// At most N, the last ones, 0 for all; as many as `settings.shown.runs` says when left out
+        #[arg(long, value_name = "N")]
+        last: Option<usize>,
     },
     /// Show the journal of a run
     Events {
@@ -195,10 +208,14 @@ pub(crate) enum Verb {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct PlanArguments {
     /// Keep the plan in FILE, for `apply FILE`
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Say of every value where it was written, and what it overrides
+    #[arg(long)]
+    pub(crate) origin: bool,
     /// Exit with 2 when there are changes
     #[arg(long)]
     pub(crate) detailed_exitcode: bool,
@@ -278,10 +295,7 @@ fn undo_class(word: String) -> UndoClass {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
-
     use clap::CommandFactory;
-    use provisioning_core::config::OnFailure;
     use provisioning_core::engine::Refresh;
     use provisioning_core::plan::Command;
 
@@ -313,8 +327,8 @@ mod tests {
         let Verb::Apply(arguments) = Arguments::try_parse_from(words.split(' ')).expect("parses").verb else {
             panic!("not apply")
         };
-        assert_eq!(arguments.pace.parallelism.map(NonZeroUsize::get), Some(3));
-        assert_eq!(arguments.pace.on_failure, Some(OnFailure::Continue));
+        let flags: Vec<_> = arguments.pace.flags().into_iter().map(|flag| format!("{} = {}", flag.key, flag.value)).collect();
+        assert_eq!(flags, ["settings.limits.run = 3", "settings.on_failure = continue"]);
         let options = arguments.scope.options(Command::Apply, arguments.replace);
         assert_eq!(options.targets, ["a", "b"]);
         assert_eq!((options.excludes, options.replace), (vec!["c".to_owned()], vec!["d".to_owned()]));

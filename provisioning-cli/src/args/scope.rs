@@ -3,8 +3,8 @@
 use std::num::NonZeroUsize;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use provisioning_core::config::OnFailure;
+use clap::builder::PossibleValuesParser;
+use provisioning_core::config::Flag;
 use provisioning_core::engine::{PlanOptions, Refresh};
 use provisioning_core::plan::Command;
 
@@ -42,27 +42,33 @@ impl Scope {
     }
 }
 
-/// How a run proceeds; what is left out stays as in provisioning.toml.
+/// How a run proceeds; what is left out stays as it is configured.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "How it runs")]
 pub(crate) struct Pace {
     /// At most N calls at once
     #[arg(long, value_name = "N", value_parser = from_one)]
-    pub(crate) parallelism: Option<NonZeroUsize>,
+    parallelism: Option<NonZeroUsize>,
     /// After a failure, finish what runs and stop, go on with what does not need it, or take back what was done
-    #[arg(long, value_name = "WHAT", value_parser = PossibleValuesParser::new(["stop", "continue", "rollback"]).map(on_failure))]
-    pub(crate) on_failure: Option<OnFailure>,
+    #[arg(long, value_name = "WHAT", value_parser = PossibleValuesParser::new(["stop", "continue", "rollback"]))]
+    on_failure: Option<String>,
+}
+
+impl Pace {
+    /// The settings that were given.
+    pub(crate) fn flags(&self) -> Vec<Flag> {
+        let flag = |name: &str, key: &str, value: Option<String>| {
+            value.map(|value| Flag { name: name.to_owned(), key: key.to_owned(), value })
+        };
+        let parallelism = self.parallelism.map(|number| number.to_string());
+        let flags = [
+            flag("--parallelism", "settings.limits.run", parallelism),
+            flag("--on-failure", "settings.on_failure", self.on_failure.clone()),
+        ];
+        flags.into_iter().flatten().collect()
+    }
 }
 
 fn from_one(text: &str) -> Result<NonZeroUsize, &'static str> {
     text.parse().map_err(|_| "expected a whole number from 1")
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "the parser hands its value over")]
-fn on_failure(word: String) -> OnFailure {
-    match word.as_str() {
-        "continue" => OnFailure::Continue,
-        "rollback" => OnFailure::Rollback,
-        _ => OnFailure::Stop,
-    }
 }

@@ -6,8 +6,9 @@ use crate::render::graph::Drawing;
 use crate::workspace::{self, Start};
 
 pub(super) fn run(console: Console, start: &Start, text: bool) -> Result<u8, Problem> {
-    let (engine, desired) = workspace::unstored(start)?;
-    let graph = engine.validate(&desired)?;
+    let (engine, workspace) = workspace::unstored(start)?;
+    let desired = &workspace.desired;
+    let graph = engine.validate(desired)?;
     let kinds = desired.resources.iter().map(|(name, declared)| (name, &declared.kind)).collect();
     let drawing = Drawing { graph: &graph, kinds };
     match (console.is_json(), text) {

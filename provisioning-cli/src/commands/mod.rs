@@ -1,6 +1,8 @@
 //! What each command does: one file per command, or per close family. How an answer looks is in `render`.
 
+mod config;
 mod exec;
+mod explain;
 mod graph;
 mod history;
 mod init;
@@ -13,25 +15,31 @@ mod shell;
 mod state;
 mod test;
 
+use std::ffi::OsString;
+
 use clap::CommandFactory;
+use provisioning_core::config::{Overrides, Shown};
 use provisioning_core::error::Error;
 use provisioning_core::event::Observer;
 use provisioning_core::plan::Command;
 use provisioning_providers::local::Keeper;
 
-use crate::args::{Arguments, Pace, Replace, Scope, Verb};
+use crate::args::{Arguments, Global, Pace, Replace, Scope, Verb};
 use crate::console::{Console, print};
 use crate::exit::{DONE, Problem};
 use crate::render::count;
+use crate::user;
 use crate::workspace::{self, Session, Start};
 
 /// Does what the arguments say and gives the exit code.
 pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper) -> Result<u8, Problem> {
-    let start = &Start { directory: arguments.global.directory.clone(), keeper: keeper.clone() };
+    let start = &start(&arguments.global, keeper);
     match arguments.verb {
         Verb::Init { folder } => init::run(console, &start.directory.join(folder)),
         Verb::Validate => validate(console, start),
         Verb::Test { chaos: _ } => test::chaos(console, start),
+        Verb::Config(verb) => config::run(console, start, &verb),
+        Verb::Explain { path } => explain::run(console, start, &path),
         Verb::Plan(arguments) => plan::run(console, start, arguments).await,
         Verb::Apply(arguments) => run::apply(console, start, arguments).await,
         Verb::Destroy(arguments) => run::destroy(console, start, arguments).await,
@@ -54,11 +62,15 @@ pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper)
         Verb::Exec { name, command } => exec::run(console, start, &name, command).await,
         Verb::Shell { name, command } => shell::run(start, &name, command).await,
         Verb::Logs { name, unit, lines, follow } => {
+            let lines = lines.map_or_else(|| shown(start).map(|shown| shown.log_lines), Ok)?;
             let wanted = logs::Wanted { name: &name, unit: unit.as_deref(), lines };
             logs::run(console, start, wanted, follow).await
         }
         Verb::Status => history::status(console, start).await,
-        Verb::Runs { last } => history::runs(console, start, last).await,
+        Verb::Runs { last } => {
+            let last = last.map_or_else(|| shown(start).map(|shown| shown.runs), Ok)?;
+            history::runs(console, start, last).await
+        }
         Verb::Events { run, follow } => history::events(console, start, run, follow).await,
         Verb::Verify => history::verify(console, start).await,
         Verb::Graph { text } => graph::run(console, start, text),
@@ -71,9 +83,26 @@ pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper)
     }
 }
 
+/// Where a command begins, with what the process has: its variables, and the user's files.
+fn start(global: &Global, keeper: &Keeper) -> Start {
+    // A variable that is not text cannot name a setting.
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let overrides = Overrides {
+        user: user::folder().map(|folder| folder.join("config.toml")),
+        variables: std::env::vars_os().filter_map(text).collect(),
+        flags: global.given.flags(),
+    };
+    Start { directory: global.directory.clone(), keeper: keeper.clone(), overrides }
+}
+
+fn shown(start: &Start) -> Result<Shown, Error> {
+    Ok(start.location(&Pace::default())?.settings.shown)
+}
+
 fn validate(console: Console, start: &Start) -> Result<u8, Problem> {
-    let (engine, desired) = workspace::unstored(start)?;
-    engine.validate(&desired)?;
+    let (engine, workspace) = workspace::unstored(start)?;
+    let desired = &workspace.desired;
+    engine.validate(desired)?;
     let numbers = [desired.resources.len(), desired.providers.len(), desired.outputs.len()];
     let [resources, providers, outputs] = numbers;
     let document = serde_json::json!({ "valid": true, "resources": resources, "providers": providers, "outputs": outputs });

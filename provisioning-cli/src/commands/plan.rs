@@ -19,9 +19,9 @@ pub(super) async fn run(console: Console, start: &Start, arguments: PlanArgument
     let progress = Progress::new(console);
     // A plan that is kept belongs to a store.
     let missing = if arguments.out.is_some() { Missing::Made } else { Missing::Empty };
-    let (session, desired) = workspace::declared(start, &Pace::default(), progress.observer(), missing)?;
+    let (session, workspace) = workspace::declared(start, &Pace::default(), progress.observer(), missing)?;
     let command = if arguments.destroy { Command::Destroy } else { Command::Apply };
-    let plan = session.engine.plan(&desired, &arguments.scope.options(command, arguments.replace)).await;
+    let plan = session.engine.plan(&workspace.desired, &arguments.scope.options(command, arguments.replace)).await;
     progress.clear();
     let plan = plan?;
     let given = session.engine.outputs().await?;

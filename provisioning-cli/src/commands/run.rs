@@ -73,8 +73,8 @@ async fn apply_file(console: Console, start: &Start, file: &Path, arguments: &Ap
 async fn plan_and_run(console: Console, start: &Start, pace: &Pace, options: PlanOptions, terms: Terms) -> Result<u8, Problem> {
     let progress = Progress::new(console);
     let missing = if options.command == Command::Apply { Missing::Made } else { Missing::Empty };
-    let (session, desired) = workspace::declared(start, pace, progress.observer(), missing)?;
-    let plan = session.engine.plan(&desired, &options).await;
+    let (session, workspace) = workspace::declared(start, pace, progress.observer(), missing)?;
+    let plan = session.engine.plan(&workspace.desired, &options).await;
     progress.clear();
     let plan = plan?;
     if !console.is_json() {

@@ -27,5 +27,5 @@ pub(super) fn chaos(console: Console, start: &Start) -> Result<u8, Problem> {
 fn in_no_time(registry: &Registry, workspace: &Workspace) -> Result<Chaos> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.map_err(|error| Error::bug("the system gives no event queue").with_source(error))?;
-    runtime.block_on(testing::chaos(&workspace.desired, registry, &workspace.settings))
+    runtime.block_on(testing::chaos(&workspace.desired, registry, &workspace.location.settings))
 }

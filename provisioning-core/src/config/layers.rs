@@ -1,35 +1,117 @@
-//! Layers of settings, and how a stronger one overrides a weaker one.
+//! Layers of the configuration: where each comes from, what may stand in it, and how a stronger one overrides a weaker one.
 //!
-//! What the keys mean is in [`settings`](super::settings); a merged value keeps the place it was written at.
+//! A merged value keeps the place it was written at. What the keys mean is in `configuration.schema.toml`.
 
 use super::source::Source;
+use crate::error::{Diagnostic, Result};
+use crate::schema::{FieldType, Schema};
 use crate::value::{Node, NodeValue};
+
+/// Where a layer comes from; a later one overrides an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// What ships with the program.
+    Defaults,
+    /// The user's own file.
+    User,
+    /// `provisioning.toml`.
+    Workspace,
+    /// The file of the environment.
+    Environment,
+    /// `PROVISIONING_*` variables of the process.
+    Variables,
+    /// What was said on the command line.
+    Flags,
+}
+
+impl Level {
+    /// What people call it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Defaults => "defaults",
+            Self::User => "user",
+            Self::Workspace => "workspace",
+            Self::Environment => "environment",
+            Self::Variables => "variable",
+            Self::Flags => "flag",
+        }
+    }
+
+    /// Why a key cannot stand in the layer; `None` where it can.
+    fn refuses(self, key: &str) -> Option<&'static str> {
+        match (self, key) {
+            (Self::User, "name" | "store" | "inputs") => Some("belongs to one workspace: write it into its `provisioning.toml`"),
+            (Self::Environment, "environment") => {
+                Some("is chosen outside of an environment: in `provisioning.toml` or by `--env`")
+            }
+            (Self::Environment, "name") => Some("is the same in every environment: write it into `provisioning.toml`"),
+            _ => None,
+        }
+    }
+}
 
 /// One layer: where its values come from, and the values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layer {
-    /// What people call it: `defaults`, `workspace`.
-    pub name: String,
-    /// A map of settings, any of which may be missing.
-    pub settings: Node,
+    /// Where they come from.
+    pub level: Level,
+    /// A map by key, any of which may be missing.
+    pub values: Node,
 }
 
 impl Layer {
-    /// A layer of some settings.
-    pub fn new(name: impl Into<String>, settings: Node) -> Self {
-        Self { name: name.into(), settings }
+    /// The shipped defaults, the weakest layer.
+    pub(super) fn shipped() -> Self {
+        Self::of_program("defaults.toml", include_str!("defaults.toml"))
     }
 
-    /// The shipped defaults, the weakest layer.
-    pub fn shipped() -> Self {
-        let source = Source::new("defaults.toml", include_str!("defaults.toml"));
-        Self::new("defaults", super::toml::parse(&source).expect("the shipped defaults are TOML"))
+    /// The shipped defaults of environments.
+    pub(super) fn shipped_environment() -> Self {
+        Self::of_program("environment.toml", include_str!("environment.toml"))
     }
+
+    fn of_program(name: &str, text: &str) -> Self {
+        let values = super::toml::parse(&Source::new(name, text)).expect("the shipped defaults are TOML");
+        Self { level: Level::Defaults, values }
+    }
+
+    /// A layer out of a file.
+    ///
+    /// # Errors
+    /// `Invalid` where the file is not TOML.
+    pub(super) fn of_file(level: Level, source: &Source) -> Result<Self> {
+        Ok(Self { level, values: super::toml::parse(source)? })
+    }
+
+    /// Reports every key that is unknown, of a wrong type, or not of this layer.
+    pub(super) fn check(&self, problems: &mut Vec<Diagnostic>) {
+        schema().check(&self.values, "", problems);
+        for problem in problems.iter_mut() {
+            problem.field = problem.field.trim_start_matches('.').to_owned();
+        }
+        let NodeValue::Map(entries) = &self.values.value else { return };
+        for (key, node) in entries {
+            if let Some(why) = self.level.refuses(key) {
+                problems.push(Diagnostic::new(node.origin.clone(), key.as_ref(), why));
+            }
+        }
+    }
+}
+
+/// What may stand in a layer.
+pub(super) fn schema() -> Schema {
+    let parse = |text| Schema::parse(text).expect("the schema of the configuration is one");
+    let mut schema = parse(include_str!("configuration.schema.toml"));
+    let settings = parse(include_str!("settings.schema.toml"));
+    let field = schema.fields.get("name").expect("it has one").clone();
+    let section = crate::schema::Field { kind: FieldType::Object, summary: settings.summary, fields: settings.fields, ..field };
+    schema.fields.insert("settings".to_owned(), section);
+    schema
 }
 
 /// One map out of layers, weakest first: maps are merged key by key, anything else is overridden.
 pub(super) fn merge<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Node {
-    layers.into_iter().fold(Node::new(NodeValue::Map(Vec::new()), None), |merged, layer| over(merged, &layer.settings))
+    layers.into_iter().fold(Node::new(NodeValue::Map(Vec::new()), None), |merged, layer| over(merged, &layer.values))
 }
 
 fn over(mut weaker: Node, stronger: &Node) -> Node {
@@ -52,7 +134,7 @@ mod tests {
     use crate::value::Value;
 
     fn layer(name: &str, text: &str) -> Layer {
-        Layer::new(name, super::super::toml::parse(&Source::new(name, text)).expect("parses"))
+        Layer::of_file(Level::Workspace, &Source::new(name, text)).expect("parses")
     }
 
     #[test]
@@ -65,5 +147,14 @@ mod tests {
         assert_eq!(table.field("c").map(Node::to_value), Some(Value::list([Value::Integer(3)])));
         let place = |key: &str| table.field(key).and_then(|node| node.origin.clone()).map(|origin| origin.to_string());
         assert_eq!((place("b").as_deref(), place("c").as_deref()), (Some("weak:3:5"), Some("strong:3:5")));
+    }
+
+    #[test]
+    fn the_shipped_layers_are_right() {
+        for layer in [Layer::shipped(), Layer::shipped_environment()] {
+            let mut problems = Vec::new();
+            layer.check(&mut problems);
+            assert_eq!(problems, []);
+        }
     }
 }

@@ -3,11 +3,16 @@
 //! Everything that a user wrote enters here, and leaves checked, with the place of every value. Nothing here reads the
 //! environment or a state.
 
+mod configuration;
 mod contracts;
 mod document;
+mod explained;
+mod inputs;
 mod json;
+mod known;
 mod layers;
 mod nickel;
+mod overrides;
 mod settings;
 mod source;
 #[cfg(test)]
@@ -15,8 +20,11 @@ mod tests;
 mod toml;
 mod workspace;
 
-pub use document::{ReadFile, desired, desired_with_files};
-pub use layers::Layer;
-pub use settings::{Limits, OnFailure, Settings};
+pub use configuration::{Configuration, MANIFEST, Setting, environments};
+pub use document::desired;
+pub use explained::{Explained, ExplainedField};
+pub use layers::{Layer, Level};
+pub use overrides::{Flag, Overrides};
+pub use settings::{Limits, OnFailure, Settings, Shown};
 pub use source::MAX_FILE_BYTES;
-pub use workspace::{Location, MANIFEST, Workspace};
+pub use workspace::{Location, Workspace};

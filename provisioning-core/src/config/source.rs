@@ -30,6 +30,11 @@ impl Source {
         Self { name: name.into(), text: text.into() }
     }
 
+    /// Reads a file that messages call by its whole path.
+    pub(super) fn read_named(path: &Path) -> Result<Self> {
+        Self::read(Path::new("/"), &path.to_string_lossy())
+    }
+
     /// Reads a file below a folder; the name is what messages call it.
     pub(super) fn read(root: &Path, name: &str) -> Result<Self> {
         let failed = |error: io::Error| unreadable(name, error);

@@ -1,27 +1,24 @@
-//! A workspace on disk: `provisioning.toml`, and one file that says what is wanted.
+//! A workspace on disk: how it is configured, and one file that says what is wanted.
 //!
 //! [`Location::open`] reads the former alone, for whoever needs no declarations; [`Workspace::load`] both.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::configuration::{Configuration, MANIFEST, Setting};
 use super::document::desired_with_files;
-use super::layers::Layer;
+use super::known::Known;
+use super::layers::Level;
+use super::overrides::Overrides;
 use super::source::{Source, read_below};
-use super::{Settings, contracts, json, nickel, toml};
-use crate::error::{Diagnostic, Error, ErrorKind, Result};
-use crate::name::suggestion;
+use super::{Settings, contracts, inputs, json, nickel, toml};
+use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 use crate::registry::Registry;
 use crate::resource::Desired;
 use crate::value::{Node, NodeValue, Value};
 
-/// The file that makes a folder a workspace.
-pub const MANIFEST: &str = "provisioning.toml";
-
-/// The keys of that file.
-const KEYS: [&str; 3] = ["name", "settings", "store"];
-
-/// Where the store lies when the workspace does not say.
-const STORE: &str = ".provisioning/state.db";
+/// The folder of a workspace for what is not its user's to edit.
+const KEPT: &str = ".provisioning";
 
 /// The files that can say what is wanted, each with its smallest form.
 const ENTRIES: [(&str, &str); 3] = [
@@ -37,84 +34,192 @@ pub struct Location {
     pub root: PathBuf,
     /// Its name: that of the folder, where it gives itself none.
     pub name: String,
-    /// Its settings, over the shipped ones.
+    /// The chosen environment.
+    pub environment: Option<String>,
+    /// How it is configured.
+    pub configuration: Configuration,
+    /// Its settings, out of the configuration.
     pub settings: Settings,
     /// The file of its store, absolute.
     pub store: PathBuf,
+    /// The variables of the process that its documents may name.
+    pub variables: BTreeMap<String, String>,
 }
 
 /// A workspace and what it declares.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Workspace {
-    /// Its folder, absolute.
-    pub root: PathBuf,
-    /// Its name: that of the folder, where it gives itself none.
-    pub name: String,
-    /// Its settings, over the shipped ones.
-    pub settings: Settings,
-    /// The file of its store, absolute.
-    pub store: PathBuf,
+    /// The workspace.
+    pub location: Location,
     /// What it declares, checked.
     pub desired: Desired,
+    /// The defaults of its inputs, by key.
+    defaults: BTreeMap<String, Setting>,
 }
 
 impl Location {
     /// Opens the workspace in a folder; what it declares is not read.
     ///
     /// # Errors
-    /// `NotFound` when the folder is no workspace; `Invalid`, with diagnostics, when its `provisioning.toml` is wrong.
-    pub fn open(root: &Path) -> Result<Self> {
+    /// `NotFound` when the folder is no workspace, or has not the chosen environment; `Invalid`, with diagnostics, when
+    /// a layer of its configuration is wrong.
+    pub fn open(root: &Path, overrides: &Overrides) -> Result<Self> {
         let root = root.canonicalize().map_err(|error| no_workspace(root).with_source(error))?;
-        let manifest = match Source::read(&root, MANIFEST) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(no_workspace(&root)),
-            other => toml::parse(&other?)?,
-        };
-        let mut problems = check_keys(&manifest);
-        let folder = root.file_name().map_or_else(|| "workspace".into(), |name| name.to_string_lossy().into_owned());
-        let name = text(&manifest, "name", &mut problems).unwrap_or(folder);
-        let store = text(&manifest, "store", &mut problems).map_or_else(|| root.join(STORE), |path| root.join(path));
-        let given = manifest.field("settings").cloned();
-        let layers: Vec<_> =
-            std::iter::once(Layer::shipped()).chain(given.map(|settings| Layer::new("workspace", settings))).collect();
-        let settings = Settings::from_layers(&layers);
-        if let Err(error) = &settings {
-            problems.extend_from_slice(error.diagnostics());
+        if !root.join(MANIFEST).is_file() {
+            return Err(no_workspace(&root));
         }
-        match Error::from_diagnostics(problems) {
-            Some(error) => Err(error),
-            None => Ok(Self { root, name, store, settings: settings? }),
+        let configuration = Configuration::read(&root, overrides)?;
+        let folder = root.file_name().map_or_else(|| "workspace".into(), |name| name.to_string_lossy().into_owned());
+        let mut problems = Vec::new();
+        let name = text(&configuration, "name", &mut problems).unwrap_or(folder);
+        let store = store(&configuration, &name, &mut problems);
+        if let Some(error) = Error::from_diagnostics(problems) {
+            return Err(error);
+        }
+        let environment = configuration.environment().map(str::to_owned);
+        let variables = listed(&configuration, &overrides.variables);
+        let settings = Settings::of(&configuration)?;
+        Ok(Self { store: root.join(store), settings, environment, name, root, configuration, variables })
+    }
+
+    /// Where what it makes on this machine is kept; what an environment makes is kept apart.
+    pub fn site(&self) -> PathBuf {
+        match &self.environment {
+            None => self.root.join(KEPT),
+            Some(environment) => self.root.join(KEPT).join("environments").join(environment),
         }
     }
 }
 
 impl Workspace {
-    /// Loads the workspace in a folder: its settings, and what its `main.ncl`, `main.toml` or `main.json` declares.
+    /// Loads what a workspace declares in its `main.ncl`, `main.toml` or `main.json`.
     ///
     /// # Errors
-    /// Those of [`Location::open`]; `NotFound` when nothing says what is wanted, `Conflict` when two files do;
+    /// `NotFound` when nothing says what is wanted, `Conflict` when two files do;
     /// `Limited` for a file that is too large; `Invalid`, with a diagnostic for every problem, otherwise.
-    pub fn load(root: &Path, registry: &Registry) -> Result<Self> {
-        let Location { root, name, settings, store } = Location::open(root)?;
-        let (entry, smallest) = find_entry(&root)?;
-        let source = Source::read(&root, entry)?;
-        let nothing = || {
-            Error::invalid(format!("`{entry}` declares nothing"))
-                .with_hint(format!("the smallest file declares a provider: {smallest}"))
-        };
-        if source.text.trim().is_empty() {
-            return Err(nothing());
+    pub fn load(location: Location, registry: &Registry) -> Result<Self> {
+        let Document { node: mut document, inputs, defaults } = document(&location, registry)?;
+        let known = Known::of_workspace(inputs, &location.configuration, &location.name, &location.variables);
+        let mut problems = Vec::new();
+        known.put_into(&mut document, &mut problems);
+        if let Some(error) = Error::from_diagnostics(problems) {
+            return Err(error);
         }
-        let document = match entry {
-            "main.ncl" => nickel::evaluate(&source, &root, contracts::library(registry))?,
-            "main.toml" => toml::parse(&source)?,
-            _ => json::parse(&source)?,
-        };
-        if matches!(&document.value, NodeValue::Map(entries) if entries.is_empty()) {
-            return Err(nothing());
-        }
-        let desired = desired_with_files(&document, registry, &settings, &|file| read_below(&root, file))?;
-        Ok(Self { root, name, settings, store, desired })
+        let desired = desired_with_files(&document, registry, &location.settings, &|file| read_below(&location.root, file))?;
+        Ok(Self { location, desired, defaults })
     }
+
+    /// What was said of the value written at a place besides it, the weakest first: its default, and the layers that are
+    /// overridden, where it is the value of an input or of a key of the configuration.
+    pub fn overridden(&self, origin: &Origin) -> Vec<Setting> {
+        let settings = self.location.configuration.settings();
+        let Some(setting) = settings.into_iter().find(|setting| setting.origin.as_ref() == Some(origin)) else {
+            return Vec::new();
+        };
+        let mut said = self.location.configuration.explain(&setting.key).unwrap_or_default();
+        said.pop();
+        said.splice(0..0, self.defaults.get(&setting.key).cloned());
+        said
+    }
+}
+
+/// The variables of the process that the configuration lists.
+fn listed(configuration: &Configuration, variables: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let Some(Value::List(names)) = configuration.get("env").map(Node::to_value) else { return BTreeMap::new() };
+    let names = names.iter().filter_map(Value::as_str);
+    names.filter_map(|name| Some((name.to_owned(), variables.get(name)?.clone()))).collect()
+}
+
+/// What a workspace declares, before it is checked.
+struct Document {
+    /// All of it but its inputs.
+    node: Node,
+    /// The values of its inputs.
+    inputs: Node,
+    /// Where the default of each input is written.
+    defaults: BTreeMap<String, Setting>,
+}
+
+/// What a workspace declares.
+fn document(location: &Location, registry: &Registry) -> Result<Document> {
+    let Location { root, configuration, .. } = location;
+    let (entry, smallest) = find_entry(root)?;
+    let source = Source::read(root, entry)?;
+    let nothing = || {
+        Error::invalid(format!("`{entry}` declares nothing"))
+            .with_hint(format!("the smallest file declares a provider: {smallest}"))
+    };
+    if source.text.trim().is_empty() {
+        return Err(nothing());
+    }
+    let document = match entry {
+        "main.ncl" => evaluated(&source, location, registry)?,
+        "main.toml" => settled(toml::parse(&source)?, configuration)?,
+        _ => settled(json::parse(&source)?, configuration)?,
+    };
+    match &document.node.value {
+        NodeValue::Map(entries) if entries.is_empty() => Err(nothing()),
+        _ => Ok(document),
+    }
+}
+
+/// A document that is data, with the values of its inputs.
+fn settled(mut node: Node, configuration: &Configuration) -> Result<Document> {
+    let mut problems = Vec::new();
+    let declared = inputs::declared(&take(&mut node, "inputs"), &mut problems);
+    let given = inputs::given(&declared, configuration, &mut problems);
+    let defaults = defaults(&declared);
+    let inputs = inputs::settled(declared, given, &mut problems);
+    Error::from_diagnostics(problems).map_or(Ok(Document { node, inputs, defaults }), Err)
+}
+
+/// The document that a program in Nickel gives.
+fn evaluated(source: &Source, location: &Location, registry: &Registry) -> Result<Document> {
+    let (library, nothing) = (contracts::library(registry), BTreeMap::new());
+    let program = nickel::Program { source, root: &location.root, library: &library, given: &nothing, steps: nickel::STEPS };
+    let (mut given, mut declared) = (BTreeMap::new(), Vec::new());
+    if location.configuration.get("inputs").is_some() {
+        declared = nickel::inputs(program)?;
+        let mut problems = Vec::new();
+        given = inputs::given(&declared, &location.configuration, &mut problems);
+        if let Some(error) = Error::from_diagnostics(problems) {
+            return Err(error);
+        }
+    }
+    let mut document = nickel::evaluate(nickel::Program { given: &given, ..program })?;
+    Ok(Document { inputs: take(&mut document, "inputs"), node: document, defaults: defaults(&declared) })
+}
+
+fn defaults(declared: &[inputs::Input]) -> BTreeMap<String, Setting> {
+    let setting = |input: &inputs::Input| {
+        let (key, default) = (format!("inputs.{}", input.name), input.default.as_ref()?);
+        Some((key.clone(), Setting { key, layer: "declaration", origin: default.origin.clone(), value: default.to_value() }))
+    };
+    declared.iter().filter_map(setting).collect()
+}
+
+/// Takes a section out of a document.
+pub(super) fn take(document: &mut Node, name: &str) -> Node {
+    let NodeValue::Map(entries) = &mut document.value else { return Node::default() };
+    let place = entries.iter().position(|(key, _)| key.as_ref() == name);
+    place.map(|place| entries.remove(place).1).unwrap_or_default()
+}
+
+/// The path of the store, with what may be referred to in it put in.
+fn store(configuration: &Configuration, name: &str, problems: &mut Vec<Diagnostic>) -> String {
+    let path = text(configuration, "store", problems).unwrap_or_default();
+    let mut node = configuration.get("store").cloned().unwrap_or_default();
+    let known = Known::of_workspace(Node::default(), configuration, name, &BTreeMap::new());
+    known.put_into(&mut node, problems);
+    if let (Some(environment), Some((level, node))) = (configuration.environment(), configuration.winner("store"))
+        && level <= Level::Workspace
+        && !path.contains("${workspace.environment}")
+    {
+        let message = format!("every environment would use the same store, `{environment}` too");
+        let hint = "write `${workspace.environment}` into the path, or leave `store` away";
+        problems.push(Diagnostic::new(node.origin.clone(), "store", message).with_hint(hint));
+    }
+    node.to_value().as_str().unwrap_or_default().to_owned()
 }
 
 fn no_workspace(root: &Path) -> Error {
@@ -139,24 +244,15 @@ fn find_entry(root: &Path) -> Result<(&'static str, &'static str)> {
     }
 }
 
-fn check_keys(manifest: &Node) -> Vec<Diagnostic> {
-    let NodeValue::Map(entries) = &manifest.value else { return Vec::new() };
-    let unknown = entries.iter().filter(|(key, _)| !KEYS.contains(&key.as_ref()));
-    unknown
-        .map(|(key, node)| Diagnostic {
-            hint: suggestion(key, KEYS),
-            ..Diagnostic::new(node.origin.clone(), key.as_ref(), "is not a key of a workspace")
-        })
-        .collect()
-}
-
-fn text(manifest: &Node, key: &str, problems: &mut Vec<Diagnostic>) -> Option<String> {
-    let node = manifest.field(key)?;
-    let message = match &node.value {
-        NodeValue::Leaf(Value::String(text)) if text.trim().is_empty() => "is empty".to_owned(),
-        NodeValue::Leaf(Value::String(text)) if text.chars().any(char::is_control) => "has a control character in it".to_owned(),
-        NodeValue::Leaf(Value::String(text)) => return Some(text.to_string()),
-        _ => format!("expected string, found {}", node.type_name()),
+fn text(configuration: &Configuration, key: &str, problems: &mut Vec<Diagnostic>) -> Option<String> {
+    let node = configuration.get(key)?;
+    let text = node.to_value().as_str()?.to_owned();
+    let message = if text.trim().is_empty() {
+        "is empty"
+    } else if text.chars().any(char::is_control) {
+        "has a control character in it"
+    } else {
+        return Some(text);
     };
     problems.push(Diagnostic::new(node.origin.clone(), key, message));
     None

@@ -2,7 +2,7 @@
 //!
 //! A string that is nothing but one reference keeps the type of what it refers to.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::{Map, Secret, Value};
@@ -160,6 +160,35 @@ impl Template {
         })
     }
 
+    /// Whether the string is nothing but one reference.
+    pub fn is_one_reference(&self) -> bool {
+        matches!(self.0.as_slice(), [Part::Reference(_)])
+    }
+
+    /// The string with those references replaced that `lookup` knows; a string that is nothing but one of them becomes its
+    /// value.
+    ///
+    /// # Errors
+    /// Those of `lookup`; `Invalid` when a list or a map stands amid text.
+    pub fn substitute(&self, lookup: &mut impl FnMut(&Reference) -> Result<Option<Value>>) -> Result<Value> {
+        if let [Part::Reference(reference)] = self.0.as_slice()
+            && let Some(value) = lookup(reference)?
+        {
+            return Ok(value.to_literal());
+        }
+        let mut text = String::new();
+        for part in &self.0 {
+            match part {
+                Part::Literal(literal) => text.push_str(&literal.replace("${", "$${")),
+                Part::Reference(reference) => match lookup(reference)? {
+                    Some(value) => text.push_str(&scalar(&value, reference)?.replace("${", "$${")),
+                    None => write!(text, "${{{reference}}}").expect("writing to a string cannot fail"),
+                },
+            }
+        }
+        Ok(text.into())
+    }
+
     /// The value of the string, given the value of each reference.
     ///
     /// # Errors
@@ -296,6 +325,23 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(resolve(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_known_is_replaced_and_the_rest_stays_a_reference() {
+        let known = Value::map([("size", Value::Integer(3)), ("name", Value::from("a${b}")), ("ids", Value::list([]))]);
+        let substitute = |text: &str| {
+            let template = Template::parse(text).expect("parses");
+            template.substitute(&mut |reference| match reference.root.as_ref() {
+                "input" => reference.follow(&known).map(Some),
+                _ => Ok(None),
+            })
+        };
+        assert_eq!(substitute("${input.size}").expect("known"), Value::Integer(3));
+        assert_eq!(substitute("${net.id}:${input.size}").expect("known"), Value::from("${net.id}:3"));
+        assert_eq!(substitute("$${x} ${input.name}").expect("known"), Value::from("$${x} a$${b}"));
+        assert_eq!(substitute("${net.ids[1].a}").expect("left"), Value::from("${net.ids[1].a}"));
+        assert!(substitute("a${input.ids}").is_err() && substitute("${input.none}").is_err());
     }
 
     #[test]

@@ -60,11 +60,15 @@ use volume::Volume;
 #[derive(Debug)]
 pub struct LocalFactory {
     base: PathBuf,
+    site: Site,
     keeper: Option<Keeper>,
     settings: Arc<Schema>,
     kinds: Vec<Arc<Schema>>,
     lookups: Vec<Arc<Schema>>,
 }
+
+/// The folder of a workspace for what is not its user's to edit.
+const KEPT: &str = ".provisioning";
 
 /// This machine, seen from one directory.
 pub struct Local {
@@ -76,9 +80,15 @@ pub struct Local {
 impl LocalFactory {
     /// A factory whose providers start at a directory, the workspace's; servers and processes take a keeper.
     pub fn new(base: &Path, keeper: Option<Keeper>) -> Self {
+        Self::keeping(base, &base.join(KEPT), keeper)
+    }
+
+    /// The same, with another folder than the usual one for what is kept of servers, networks and processes.
+    pub fn keeping(base: &Path, kept: &Path, keeper: Option<Keeper>) -> Self {
         let any = Local::new(base, keeper.clone());
         Self {
             base: base.to_owned(),
+            site: Site::of(kept),
             keeper,
             settings: Arc::new(settings()),
             kinds: any.kinds.iter().map(|kind| kind.schema()).collect(),
@@ -103,8 +113,8 @@ impl ProviderFactory for LocalFactory {
     fn build(&self, settings: &Document) -> Result<Arc<dyn Provider>> {
         let settings = Settings::parse(settings)?;
         let absolute = |path: &Path| std::path::absolute(path).map_err(error::at(path));
-        let (base, root) = (absolute(&self.base)?, absolute(&self.base.join(&settings.root))?);
-        Ok(Arc::new(Local::with(&base, &root, &settings, self.keeper.clone())))
+        let (site, root) = (self.site.absolute()?, absolute(&self.base.join(&settings.root))?);
+        Ok(Arc::new(Local::with(site, &root, &settings, self.keeper.clone())))
     }
 }
 
@@ -112,12 +122,12 @@ impl Local {
     /// The machine seen from an absolute directory, a workspace's, with the shipped settings; without a keeper there are
     /// no servers and processes.
     pub fn new(base: &Path, keeper: Option<Keeper>) -> Self {
-        Self::with(base, base, &Settings::shipped(&settings()), keeper)
+        Self::with(Site::of(&base.join(KEPT)), base, &Settings::shipped(&settings()), keeper)
     }
 
-    /// `base` is the workspace's directory, in which servers and networks are kept; other relative paths start at `root`.
-    fn with(base: &Path, root: &Path, settings: &Settings, keeper: Option<Keeper>) -> Self {
-        let (root, site) = (Root::new(root.to_owned()), Site::of(base));
+    /// Relative paths start at `root`.
+    fn with(site: Site, root: &Path, settings: &Settings, keeper: Option<Keeper>) -> Self {
+        let root = Root::new(root.to_owned());
         let pools = Pools { bridge: settings.bridge_networks, loopback: settings.loopback_networks };
         let levels = Levels::new(site.clone(), keeper);
         let kinds = vec![

@@ -1,4 +1,5 @@
-//! Where the local provider keeps what it makes for one workspace: `.provisioning/local` in the workspace's directory.
+//! Where the local provider keeps what it makes for one workspace: `.provisioning/local` in the workspace's directory, or
+//! in a folder of the environment there.
 //!
 //! Only names and the lock are here; what stands in the folders is the kinds' affair.
 
@@ -17,9 +18,14 @@ use super::machine;
 pub(crate) struct Site(PathBuf);
 
 impl Site {
-    /// That of the workspace in a directory.
-    pub(crate) fn of(workspace: &Path) -> Self {
-        Self(workspace.join(".provisioning/local"))
+    /// That in a folder of the workspace.
+    pub(crate) fn of(kept: &Path) -> Self {
+        Self(kept.join("local"))
+    }
+
+    /// The same by its absolute path.
+    pub(crate) fn absolute(&self) -> Result<Self> {
+        std::path::absolute(&self.0).map(Self).map_err(at(&self.0))
     }
 
     pub(crate) fn servers(&self) -> PathBuf {
@@ -105,7 +111,7 @@ mod tests {
     #[test]
     fn a_site_goes_with_the_last_of_what_is_in_it() {
         let workspace = tempfile::tempdir().expect("a folder");
-        let site = Site::of(workspace.path());
+        let site = Site::of(&workspace.path().join(".provisioning"));
         drop(site.lock().expect("locked"));
         site.make(&site.volumes().join("data")).expect("made");
         site.make(&site.servers().join(".web.tmp/control")).expect("a draft that a crash left");

@@ -16,7 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::options::Options;
-use super::Settings;
+pub(super) use self::options::check_plain;
+use super::known::Known;
+use super::{Settings, inputs};
 use crate::error::{Diagnostic, Error, Origin, Result};
 use crate::name::{Kind, ProviderName, ResourceName, suggestion};
 use crate::registry::Registry;
@@ -24,27 +26,40 @@ use crate::resource::{Declared, Desired, Role};
 use crate::value::{Node, NodeValue, Value};
 
 /// The sections of a document.
-const SECTIONS: [&str; 6] = ["providers", "resources", "lookups", "services", "checkpoints", "outputs"];
+const SECTIONS: [&str; 7] = ["inputs", "providers", "resources", "lookups", "services", "checkpoints", "outputs"];
 
 /// Reads a file that a document names by its path below the workspace.
-pub type ReadFile<'a> = dyn Fn(&str) -> Result<Arc<str>> + 'a;
+pub(super) type ReadFile<'a> = dyn Fn(&str) -> Result<Arc<str>> + 'a;
 
 /// The declarations in a document that a program made; templates in it are an error, there being no files.
 ///
 /// # Errors
 /// `Invalid`, with a diagnostic for every problem.
 pub fn desired(document: &Node, registry: &Registry, settings: &Settings) -> Result<Desired> {
-    desired_with_files(document, registry, settings, &|name| {
+    let no_files = |name: &str| {
         Err(Error::invalid(format!("the template `{name}` cannot be read: the document has no files"))
             .with_hint("give the text itself, or load the document from a workspace"))
-    })
+    };
+    let Some(section) = document.field("inputs") else { return desired_with_files(document, registry, settings, &no_files) };
+    let (mut document, mut problems) = (part(document, |key| key != "inputs"), Vec::new());
+    let inputs = inputs::settled(inputs::declared(section, &mut problems), BTreeMap::new(), &mut problems);
+    Known::of_program(inputs).put_into(&mut document, &mut problems);
+    match Error::from_diagnostics(problems) {
+        Some(error) => Err(error),
+        None => desired_with_files(&document, registry, settings, &no_files),
+    }
 }
 
-/// The declarations in a document; `files` reads the templates it names.
+/// The declarations in a document without inputs; `files` reads the templates it names.
 ///
 /// # Errors
 /// `Invalid`, with a diagnostic for every problem, in the order of their places.
-pub fn desired_with_files(document: &Node, registry: &Registry, settings: &Settings, files: &ReadFile<'_>) -> Result<Desired> {
+pub(super) fn desired_with_files(
+    document: &Node,
+    registry: &Registry,
+    settings: &Settings,
+    files: &ReadFile<'_>,
+) -> Result<Desired> {
     let mut reader = Reader {
         registry,
         settings,
@@ -197,8 +212,29 @@ fn part(node: &Node, test: impl Fn(&str) -> bool) -> Node {
     Node::new(NodeValue::Map(entries), node.origin.clone())
 }
 
-/// Where each entry of a map was written.
+/// Where each entry of a map was written, and what is in it where that is in another line.
 fn origins(node: &Node) -> BTreeMap<String, Origin> {
     let NodeValue::Map(entries) = &node.value else { return BTreeMap::new() };
-    entries.iter().filter_map(|(key, item)| Some((key.to_string(), item.origin.clone()?))).collect()
+    let mut found = BTreeMap::new();
+    for (key, item) in entries {
+        let Some(origin) = &item.origin else { continue };
+        found.insert(key.to_string(), origin.clone());
+        parts(item, key, origin, &mut found);
+    }
+    found
+}
+
+fn parts(node: &Node, path: &str, above: &Origin, found: &mut BTreeMap<String, Origin>) {
+    let mut part = |path: String, node: &Node| {
+        let origin = node.origin.as_ref().unwrap_or(above);
+        if (&origin.file, origin.line) != (&above.file, above.line) {
+            found.insert(path.clone(), origin.clone());
+        }
+        parts(node, &path, origin, found);
+    };
+    match &node.value {
+        NodeValue::Map(entries) => entries.iter().for_each(|(key, node)| part(format!("{path}.{key}"), node)),
+        NodeValue::List(items) => items.iter().enumerate().for_each(|(index, node)| part(format!("{path}[{index}]"), node)),
+        NodeValue::Leaf(_) => {}
+    }
 }

@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use super::{Reader, part};
 use crate::config::Settings;
-use crate::config::settings::{self, check_positive};
+use crate::config::layers;
+use crate::config::settings::check_positive;
 use crate::error::Diagnostic;
 use crate::name::ResourceName;
 use crate::resource::{Lifecycle, RetryPolicy};
@@ -20,7 +21,8 @@ impl Options {
     pub(super) fn new() -> Self {
         let text = include_str!("../declaration.schema.toml");
         let mut schema = Schema::parse(text).expect("the schema of a declaration is one");
-        schema.fields.extend(settings::schema().fields.remove_entry("retry"));
+        let settings = layers::schema().fields.remove("settings");
+        schema.fields.extend(settings.and_then(|mut settings| settings.fields.remove_entry("retry")));
         Self(schema)
     }
 
@@ -109,7 +111,7 @@ impl Reader<'_> {
 }
 
 /// Reports every reference: what these fields say must be known before anything is.
-fn check_plain(node: &Node, path: &str, problems: &mut Vec<Diagnostic>) {
+pub(in crate::config) fn check_plain(node: &Node, path: &str, problems: &mut Vec<Diagnostic>) {
     match &node.value {
         NodeValue::Map(entries) => {
             for (key, item) in entries {

@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind};
 /// How many values an evaluation may enter: twice what a hundred thousand resources need.
 ///
 /// What never ends keeps under a kilobyte for every step, so this also bounds the memory it takes.
-pub(super) const STEPS: u64 = 10_000_000;
+pub(in crate::config) const STEPS: u64 = 10_000_000;
 
 /// The evaluator's cache under a budget.
 #[derive(Clone)]

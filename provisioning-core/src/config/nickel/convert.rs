@@ -12,6 +12,7 @@ use nickel_lang_core::files::{FileId, Files};
 use nickel_lang_core::identifier::LocIdent;
 use nickel_lang_core::position::{PosTable, TermPos};
 
+use super::inputs::value_in;
 use super::{LIBRARY_FOLDER, Spine};
 use crate::config::source::{Lines, Source};
 use crate::error::{Diagnostic, Origin};
@@ -26,12 +27,19 @@ pub(super) struct Converter<'a> {
     pub(super) files: Files,
     positions: &'a PosTable,
     lines: HashMap<FileId, Option<Lines>>,
+    given: Option<Given>,
     pub(super) problems: Vec<Diagnostic>,
 }
 
+/// The program that gives values to inputs, and where each of the values was written.
+pub(super) struct Given {
+    pub(super) file: FileId,
+    pub(super) origins: Vec<Option<Origin>>,
+}
+
 impl<'a> Converter<'a> {
-    pub(super) fn new(root: &'a Path, files: &Files, positions: &'a PosTable) -> Self {
-        Self { root, files: files.clone(), positions, lines: HashMap::new(), problems: Vec::new() }
+    pub(super) fn new(root: &'a Path, files: &Files, positions: &'a PosTable, given: Option<Given>) -> Self {
+        Self { root, files: files.clone(), positions, lines: HashMap::new(), given, problems: Vec::new() }
     }
 
     /// The node of a whole document.
@@ -41,6 +49,11 @@ impl<'a> Converter<'a> {
 
     /// The place of a byte, where it is in a file that the user wrote.
     pub(super) fn place(&mut self, file: FileId, offset: usize) -> Option<Origin> {
+        if let Some(given) = self.given.as_ref().filter(|given| given.file == file) {
+            let text = self.files.source(file).get(..offset)?;
+            let line = u32::try_from(text.matches('\n').count()).ok()?.checked_add(1)?;
+            return given.origins.get(value_in(line)?)?.clone();
+        }
         let files = &self.files;
         let lines = self.lines.entry(file).or_insert_with(|| {
             let path = Path::new(files.name(file));
@@ -77,7 +90,7 @@ impl<'a> Converter<'a> {
     }
 
     /// `fallback` is the place of the key, or of the list it stands in.
-    fn node(&mut self, value: &NickelValue, fallback: Option<&Origin>, depth: usize) -> Node {
+    pub(super) fn node(&mut self, value: &NickelValue, fallback: Option<&Origin>, depth: usize) -> Node {
         let own = self.origin(value.pos(self.positions));
         let origin = own.or_else(|| fallback.cloned());
         if depth > MAX_DEPTH {

@@ -19,6 +19,7 @@ const FOUND: &str = "applied to this expression";
 pub(super) fn explain(problem: Problem, converter: &mut Converter<'_>) -> Vec<Diagnostic> {
     let failure = match problem {
         Problem::Failure(failure) => failure,
+        Problem::Missing(input) => return vec![input.report(converter)],
         Problem::Undefined(name) => {
             let origin = converter.origin(name.pos);
             return vec![Diagnostic::new(origin, "", format!("`{}` is declared and has no value", name.label()))];

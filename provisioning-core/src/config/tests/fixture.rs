@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use tempfile::TempDir;
 
-use crate::config::Workspace;
+use crate::config::{Location, Overrides, Workspace};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::name::ResourceName;
@@ -140,6 +140,10 @@ impl Folder {
     }
 
     pub(super) fn load(&self) -> Result<Workspace> {
-        Workspace::load(self.path(), &registry())
+        self.load_with(&Overrides::default())
+    }
+
+    pub(super) fn load_with(&self, overrides: &Overrides) -> Result<Workspace> {
+        Workspace::load(Location::open(self.path(), overrides)?, &registry())
     }
 }

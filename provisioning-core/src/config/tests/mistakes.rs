@@ -158,7 +158,7 @@ fn wrong_json_is_told_its_line() {
         ("{ \"a\": 1e999 }", "main.json:1:8: the number `1e999` is out of range"),
         (
             "{\n\"é\": 1, \"ü\": 2 }",
-            "main.json:2:6: `é`: is not a section | known here: `checkpoints`, `lookups`, `outputs`, `providers`, `resources`, `services`",
+            "main.json:2:6: `é`: is not a section | known here: `checkpoints`, `inputs`, `lookups`, `outputs`, `providers`, `resources`, `services`",
         ),
     ];
     for (text, expected) in cases {
@@ -181,9 +181,9 @@ fn all_problems_are_reported_in_the_order_of_their_lines() {
 #[test]
 fn a_wrong_manifest_is_told_its_line() {
     let cases = [
-        ("nam = 'x'", "provisioning.toml:1:7: `nam`: is not a key of a workspace"),
+        ("nam = 'x'", "provisioning.toml:1:7: `nam`: is not a field here"),
         ("\nname = ''", "provisioning.toml:2:8: `name`: is empty"),
-        ("store = 1", "provisioning.toml:1:9: `store`: expected string, found integer"),
+        ("store = 1", "provisioning.toml:1:9: `store`: expected string, found the integer `1`"),
         (
             "[settings.limits]\nrun = 0",
             "provisioning.toml:2:7: `settings.limits.run`: `0` is out of range: it must be above 0 and at most 1000000000",

@@ -3,13 +3,15 @@
 //! What one file of the module does by itself is tested in that file.
 
 mod fixture;
+mod inputs;
+mod layers;
 mod mistakes;
 mod nickel;
 
 use std::time::Duration;
 
 use self::fixture::{Folder, registry};
-use super::{Location, OnFailure, Settings, desired};
+use super::{Location, OnFailure, Overrides, Settings, desired};
 use crate::error::ErrorKind;
 use crate::name::ResourceName;
 use crate::resource::{Declared, Desired, Role};
@@ -165,11 +167,11 @@ fn a_template_travels_with_its_field() {
 fn a_location_needs_no_declarations() {
     let manifest = "name = 'shop'\nstore = 'state/shop.db'\n[settings]\non_failure = 'continue'";
     let folder = Folder::new(&[("provisioning.toml", manifest), ("main.toml", "this is not TOML")]);
-    let location = Location::open(folder.path()).expect("opens");
+    let location = Location::open(folder.path(), &Overrides::default()).expect("opens");
     assert_eq!((location.name.as_str(), location.settings.on_failure), ("shop", OnFailure::Continue));
     assert_eq!(location.store, folder.path().canonicalize().expect("there").join("state/shop.db"));
     let plain = Folder::new(&[]);
-    let location = Location::open(plain.path()).expect("opens");
+    let location = Location::open(plain.path(), &Overrides::default()).expect("opens");
     assert_eq!(Some(location.name.as_str()), plain.path().file_name().and_then(|name| name.to_str()));
     assert!(location.store.ends_with(".provisioning/state.db"));
 }
@@ -178,7 +180,7 @@ fn a_location_needs_no_declarations() {
 fn what_is_not_a_workspace_says_how_to_make_one() {
     let empty = tempfile::tempdir().expect("made");
     for path in [empty.path().to_owned(), empty.path().join("none")] {
-        let error = Location::open(&path).expect_err("refused");
+        let error = Location::open(&path, &Overrides::default()).expect_err("refused");
         assert_eq!((error.kind(), error.hint()), (ErrorKind::NotFound, Some("`provisioning init` makes one")));
     }
     let error = Folder::new(&[]).load().expect_err("refused");

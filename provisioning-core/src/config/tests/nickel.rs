@@ -2,12 +2,13 @@
 //!
 //! What a document means is tested with TOML in [`mistakes`](super::mistakes).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::fixture::{Folder, registry};
 use super::named;
 use crate::config::contracts::library;
-use crate::config::nickel::evaluate_within;
+use crate::config::nickel::{Program, evaluate};
 use crate::config::source::Source;
 use crate::error::ErrorKind;
 use crate::value::Value;
@@ -140,7 +141,9 @@ fn a_program_without_an_end_is_stopped() {
     ];
     for text in endless {
         let source = Source::new("main.ncl", text);
-        let error = evaluate_within(&source, Path::new("/shop"), library(&registry()), 100_000).expect_err(text);
+        let (library, given) = (library(&registry()), BTreeMap::new());
+        let program = Program { source: &source, root: Path::new("/shop"), library: &library, given: &given, steps: 100_000 };
+        let error = evaluate(program).expect_err(text);
         assert_eq!(error.to_string(), "the evaluation of `main.ncl` takes more than 100000 steps");
         assert_eq!(error.kind(), ErrorKind::Limited);
     }

@@ -19,7 +19,7 @@ impl World {
         let directory = TempDir::new().expect("a directory");
         let workspace = directory.path().join("workspace");
         fs::create_dir(&workspace).expect("makes");
-        let volume = Volume::new(Root::new(workspace.clone()), Site::of(&workspace));
+        let volume = Volume::new(Root::new(workspace.clone()), Site::of(&workspace.join(".provisioning")));
         Self { directory, volume }
     }
 
