@@ -269,3 +269,12 @@ fn every_path_that_the_documents_name_exists() {
     }
     check(&problems);
 }
+
+#[test]
+fn the_cache_of_evaluations_knows_the_evaluator() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).expect("a lock file");
+    let version = lock.split("name = \"nickel-lang-core\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
+    let named = format!("\"nickel-lang-core {}\"", version.expect("the evaluator is locked"));
+    let text = fs::read_to_string(root().join("provisioning-core/src/config/nickel/mod.rs")).expect("the evaluator's folder");
+    assert!(text.contains(&named), "the key of the cache must name the evaluator: set `EVALUATOR` to {named}");
+}

@@ -3,6 +3,7 @@
 //! Everything that a user wrote enters here, and leaves checked, with the place of every value. Nothing here reads the
 //! environment or a state.
 
+mod cache;
 mod configuration;
 mod contracts;
 mod document;
@@ -15,6 +16,7 @@ mod nickel;
 mod overrides;
 mod settings;
 mod source;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod toml;

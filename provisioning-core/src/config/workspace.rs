@@ -4,14 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::cache::{Cache, Entry};
 use super::configuration::{Configuration, MANIFEST, Setting};
 use super::document::desired_with_files;
 use super::known::Known;
 use super::layers::Level;
 use super::overrides::Overrides;
 use super::source::{Source, read_below};
+use super::stored::Stored;
 use super::{Settings, contracts, inputs, json, nickel, toml};
+use crate::digest::Digest;
 use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 use crate::registry::Registry;
 use crate::resource::Desired;
@@ -19,6 +23,9 @@ use crate::value::{Node, NodeValue, Value};
 
 /// The folder of a workspace for what is not its user's to edit.
 const KEPT: &str = ".provisioning";
+
+/// The version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The files that can say what is wanted, each with its smallest form.
 const ENTRIES: [(&str, &str); 3] = [
@@ -91,6 +98,12 @@ impl Location {
     }
 }
 
+impl Location {
+    fn cache(&self) -> Cache {
+        Cache::new(self.root.join(KEPT).join("cache"))
+    }
+}
+
 impl Workspace {
     /// Loads what a workspace declares in its `main.ncl`, `main.toml` or `main.json`.
     ///
@@ -98,7 +111,7 @@ impl Workspace {
     /// `NotFound` when nothing says what is wanted, `Conflict` when two files do;
     /// `Limited` for a file that is too large; `Invalid`, with a diagnostic for every problem, otherwise.
     pub fn load(location: Location, registry: &Registry) -> Result<Self> {
-        let Document { node: mut document, inputs, defaults } = document(&location, registry)?;
+        let Document { node: mut document, inputs, defaults, entry } = document(&location, registry)?;
         let known = Known::of_workspace(inputs, &location.configuration, &location.name, &location.variables);
         let mut problems = Vec::new();
         known.put_into(&mut document, &mut problems);
@@ -106,6 +119,9 @@ impl Workspace {
             return Err(error);
         }
         let desired = desired_with_files(&document, registry, &location.settings, &|file| read_below(&location.root, file))?;
+        if let Some(entry) = entry.filter(|_| !desired.has_secret()) {
+            location.cache().write(&entry);
+        }
         Ok(Self { location, desired, defaults })
     }
 
@@ -138,6 +154,8 @@ struct Document {
     inputs: Node,
     /// Where the default of each input is written.
     defaults: BTreeMap<String, Setting>,
+    /// What can be kept of its evaluation.
+    entry: Option<Entry>,
 }
 
 /// What a workspace declares.
@@ -168,14 +186,19 @@ fn settled(mut node: Node, configuration: &Configuration) -> Result<Document> {
     let mut problems = Vec::new();
     let declared = inputs::declared(&take(&mut node, "inputs"), &mut problems);
     let given = inputs::given(&declared, configuration, &mut problems);
-    let defaults = defaults(&declared);
+    let defaults = from_node(&to_node(declared.clone()));
     let inputs = inputs::settled(declared, given, &mut problems);
-    Error::from_diagnostics(problems).map_or(Ok(Document { node, inputs, defaults }), Err)
+    Error::from_diagnostics(problems).map_or(Ok(Document { node, inputs, defaults, entry: None }), Err)
 }
 
-/// The document that a program in Nickel gives.
+/// The document that a program in Nickel gives: what was kept of the last evaluation, or a new one.
 fn evaluated(source: &Source, location: &Location, registry: &Registry) -> Result<Document> {
-    let (library, nothing) = (contracts::library(registry), BTreeMap::new());
+    let library = contracts::library(registry);
+    let key = key(source, &library, location);
+    if let Some([node, inputs, defaults]) = location.cache().read(&key).and_then(|nodes| <[Node; 3]>::try_from(nodes).ok()) {
+        return Ok(Document { node, inputs, defaults: from_node(&defaults), entry: None });
+    }
+    let nothing = BTreeMap::new();
     let program = nickel::Program { source, root: &location.root, library: &library, given: &nothing, steps: nickel::STEPS };
     let (mut given, mut declared) = (BTreeMap::new(), Vec::new());
     if location.configuration.get("inputs").is_some() {
@@ -186,16 +209,41 @@ fn evaluated(source: &Source, location: &Location, registry: &Registry) -> Resul
             return Err(error);
         }
     }
-    let mut document = nickel::evaluate(nickel::Program { given: &given, ..program })?;
-    Ok(Document { inputs: take(&mut document, "inputs"), node: document, defaults: defaults(&declared) })
+    let (mut document, files) = nickel::evaluate(nickel::Program { given: &given, ..program })?;
+    let inputs = take(&mut document, "inputs");
+    let nodes = [document, inputs, to_node(declared)];
+    let entry = Entry::new(key, &files, &nodes);
+    let [node, inputs, defaults] = nodes;
+    Ok(Document { node, inputs, defaults: from_node(&defaults), entry })
 }
 
-fn defaults(declared: &[inputs::Input]) -> BTreeMap<String, Setting> {
-    let setting = |input: &inputs::Input| {
-        let (key, default) = (format!("inputs.{}", input.name), input.default.as_ref()?);
-        Some((key.clone(), Setting { key, layer: "declaration", origin: default.origin.clone(), value: default.to_value() }))
+/// Everything that an evaluation depends on besides the files that it reads.
+fn key(source: &Source, library: &str, location: &Location) -> Digest {
+    let given = location.configuration.get("inputs").map(|node| Stored::bytes_of(std::slice::from_ref(node)));
+    let parts = [
+        VERSION.as_bytes(),
+        nickel::EVALUATOR.as_bytes(),
+        library.as_bytes(),
+        location.root.as_os_str().as_encoded_bytes(),
+        source.text.as_bytes(),
+    ];
+    let digest = parts.iter().fold(Digest::of(b"evaluation"), |digest, part| Digest::chained(&digest, part));
+    Digest::chained(&digest, &given.flatten().unwrap_or_default())
+}
+
+/// The defaults of inputs, by name.
+fn to_node(declared: Vec<inputs::Input>) -> Node {
+    let defaults = declared.into_iter().filter_map(|input| Some((input.name.into(), input.default?)));
+    Node::new(NodeValue::Map(defaults.collect()), None)
+}
+
+fn from_node(defaults: &Node) -> BTreeMap<String, Setting> {
+    let NodeValue::Map(entries) = &defaults.value else { return BTreeMap::new() };
+    let setting = |(name, node): &(Arc<str>, Node)| {
+        let key = format!("inputs.{name}");
+        (key.clone(), Setting { key, layer: "declaration", origin: node.origin.clone(), value: node.to_value() })
     };
-    declared.iter().filter_map(setting).collect()
+    entries.iter().map(setting).collect()
 }
 
 /// Takes a section out of a document.

@@ -22,6 +22,15 @@ pub struct Desired {
     pub outputs: BTreeMap<String, Output>,
 }
 
+impl Desired {
+    /// Whether a secret is written into it.
+    pub fn has_secret(&self) -> bool {
+        let fields = self.resources.values().map(|declared| &declared.inputs);
+        let settings = self.providers.values().map(|provider| &provider.settings);
+        fields.chain(settings).chain(self.outputs.values().map(|output| &output.value)).any(Value::has_secret)
+    }
+}
+
 /// A provider as it is declared: its type and its settings, references included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProviderSettings {

@@ -11,7 +11,7 @@ mod inputs;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::thread;
 
@@ -26,10 +26,15 @@ use self::budget::Budget;
 pub(super) use self::budget::STEPS;
 use self::convert::{Converter, Given};
 use self::inputs::Found;
+use super::cache::Files;
 use super::inputs::Input;
 use super::source::{Lines, Source};
+use crate::digest::Digest;
 use crate::error::{Diagnostic, Error, ErrorKind, Result};
 use crate::value::Node;
+
+/// The evaluator and its version: what one gives, another may not.
+pub(super) const EVALUATOR: &str = "nickel-lang-core 0.19.0";
 
 /// The folder that the library seems to lie in; nothing is ever read from there.
 const LIBRARY_FOLDER: &str = "/<provisioning>";
@@ -69,7 +74,7 @@ pub(super) struct Program<'a> {
 /// # Errors
 /// `Invalid`, with a diagnostic for every broken contract and other mistake that was found; `Limited` when the
 /// evaluation takes too many steps.
-pub(super) fn evaluate(program: Program<'_>) -> Result<Node> {
+pub(super) fn evaluate(program: Program<'_>) -> Result<(Node, Files)> {
     apart(program, |mut evaluation| {
         let document = evaluation.main();
         evaluation.document(document)
@@ -143,7 +148,7 @@ impl<'a> Evaluation<'a> {
         self.context.prepare_eval(self.merged.unwrap_or(self.main))
     }
 
-    fn document(mut self, document: Result<NickelValue, Failure>) -> Result<Node> {
+    fn document(mut self, document: Result<NickelValue, Failure>) -> Result<(Node, Files)> {
         let (document, problems) = match document {
             Ok(document) => walk(&mut self.context, document, &self.spent),
             Err(failure) => (None, vec![Problem::Failure(failure)]),
@@ -151,7 +156,27 @@ impl<'a> Evaluation<'a> {
         if self.spent.get() {
             return self.give_up((document, problems));
         }
-        self.finish(document, problems)
+        let node = self.finish(document, problems)?;
+        Ok((node, self.files()))
+    }
+
+    /// The files that were read besides the entry file, and those that would have been read had they been there: the library
+    /// is looked for beside every file first.
+    fn files(&self) -> Files {
+        let sources = &self.context.import_resolver.sources;
+        let mut files = Files::new();
+        for (id, path) in &sources.file_paths {
+            let SourcePath::Path(path, _) = path else { continue };
+            let path = PathBuf::from(path);
+            if path.starts_with(LIBRARY_FOLDER) {
+                continue;
+            }
+            files.entry(path.with_file_name(LIBRARY)).or_insert(None);
+            if *id != self.main {
+                files.insert(path, Some(Digest::of(sources.files.source(*id).as_bytes())));
+            }
+        }
+        files
     }
 
     fn inputs(mut self) -> Result<Vec<Input>> {

@@ -2,6 +2,7 @@
 //!
 //! What one file of the module does by itself is tested in that file.
 
+mod cache;
 mod fixture;
 mod inputs;
 mod layers;
