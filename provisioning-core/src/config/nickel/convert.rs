@@ -81,12 +81,21 @@ impl<'a> Converter<'a> {
             Spine::Record(record, entries) => {
                 let origin = fallback.cloned().or_else(|| self.origin(record.pos(self.positions)));
                 let map = entries.iter().map(|(name, inner)| {
-                    let key = self.origin(name.pos).or_else(|| origin.clone());
+                    let key = self.origin(name.pos).or_else(|| self.first(inner)).or_else(|| origin.clone());
                     (name.label().into(), self.spine(inner, key.as_ref()))
                 });
                 Node::new(NodeValue::Map(map.collect()), origin.clone())
             }
         }
+    }
+
+    /// The first place that anything in a record has: for one whose key was worked out, and so has none.
+    fn first(&mut self, spine: &Spine) -> Option<Origin> {
+        let Spine::Value(value) = spine else { return None };
+        let ValueContentRef::Record(record) = value.content_ref() else { return None };
+        let fields = record.into_opt().into_iter().flat_map(|record| &record.fields);
+        let places: Vec<_> = fields.filter_map(|(name, _)| self.origin(name.pos)).collect();
+        places.into_iter().min()
     }
 
     /// `fallback` is the place of the key, or of the list it stands in.

@@ -15,6 +15,13 @@ const LONGEST_QUOTE: usize = 60;
 /// What the evaluator says of the value that broke a contract.
 const FOUND: &str = "applied to this expression";
 
+/// How the evaluator begins to say that a value is made of itself.
+const RECURSION: &str = "infinite recursion";
+
+/// How that mostly comes about.
+const RECORDS: &str = "the fields of a record see one another, so `x = x` is made of itself: write `include x` for a variable \
+    from outside, or give one of the two another name";
+
 /// The diagnostics of one problem; an error of the syntax can have several.
 pub(super) fn explain(problem: Problem, converter: &mut Converter<'_>) -> Vec<Diagnostic> {
     let failure = match problem {
@@ -94,7 +101,11 @@ fn diagnostic<'a>(message: &'a str, labels: &[Label], notes: &[String]) -> Diagn
     let origin = labels.iter().find_map(|label| label.origin.clone());
     let diagnostic = Diagnostic::new(origin, "", text);
     let notes: Vec<_> = notes.iter().map(|note| lower_first(note.trim().trim_end_matches('.'))).collect();
-    if notes.is_empty() { diagnostic } else { diagnostic.with_hint(notes.join("; ")) }
+    match notes.is_empty() {
+        false => diagnostic.with_hint(notes.join("; ")),
+        true if message.starts_with(RECURSION) => diagnostic.with_hint(RECORDS),
+        true => diagnostic,
+    }
 }
 
 fn lower_first(text: &str) -> String {

@@ -106,8 +106,8 @@ fn a_wrong_program_is_told_what_is_wrong_and_where() {
         (
             "{ outputs = {\n a = b, b = a } }",
             &[
-                "main.ncl:2:6: infinite recursion (recursive reference: `b`)",
-                "main.ncl:2:13: infinite recursion (recursive reference: `a`)",
+                "main.ncl:2:6: infinite recursion (recursive reference: `b`) | the fields of a record see one another, so `x = x` is made of itself: write `include x` for a variable from outside, or give one of the two another name",
+                "main.ncl:2:13: infinite recursion (recursive reference: `a`) | the fields of a record see one another, so `x = x` is made of itself: write `include x` for a variable from outside, or give one of the two another name",
             ],
         ),
         ("{ outputs = {\n a = fun x => x } }", &["main.ncl:2:6: expected data, found a function"]),
