@@ -30,3 +30,20 @@ pub use overrides::{Flag, Overrides};
 pub use settings::{Limits, OnFailure, Settings, Shown};
 pub use source::MAX_FILE_BYTES;
 pub use workspace::{Location, Workspace};
+
+use crate::error::{Error, Result};
+use crate::value::Node;
+
+/// Reads a document that is data: TOML or JSON, by how its name ends. Messages call it by the name.
+///
+/// # Errors
+/// `Invalid`, with a diagnostic for every mistake in the syntax, or for a name that ends otherwise.
+pub fn document(name: &str, text: &str) -> Result<Node> {
+    let source = source::Source::new(name, text);
+    match name.rsplit_once('.') {
+        Some((_, "toml")) => toml::parse(&source),
+        Some((_, "json")) => json::parse(&source),
+        _ => Err(Error::invalid(format!("`{name}` is neither TOML nor JSON by its name"))
+            .with_hint("call it `NAME.toml` or `NAME.json`; Nickel takes a workspace")),
+    }
+}
