@@ -9,6 +9,12 @@ pub(crate) fn folder() -> Option<PathBuf> {
     below(env::var_os("XDG_CONFIG_HOME"), env::var_os("HOME"))
 }
 
+/// The file of the user's secret keys; `PROVISIONING_IDENTITY` names another one.
+pub(crate) fn identity() -> Option<PathBuf> {
+    let named = env::var_os("PROVISIONING_IDENTITY").filter(|path| !path.is_empty()).map(PathBuf::from);
+    named.or_else(|| Some(folder()?.join("identity.txt")))
+}
+
 fn below(config: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
     let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
     let config = config.and_then(absolute).or_else(|| Some(home.and_then(absolute)?.join(".config")))?;

@@ -2,8 +2,10 @@
 //!
 //! The only file that joins the command to the configuration, the store and the providers.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use provisioning_core::clock::System;
 use provisioning_core::config::{Flag, Location, MANIFEST, Overrides, Workspace};
@@ -11,11 +13,13 @@ use provisioning_core::engine::Engine;
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::Observer;
 use provisioning_core::registry::Registry;
+use provisioning_core::secrets::{Vault, WorkspaceSecrets};
 use provisioning_core::store::{Identity, MemoryStore, Opening, SqliteStore, Store};
 use provisioning_providers::local::Keeper;
 use provisioning_providers::registry_with_keeper;
 
 use crate::args::Pace;
+use crate::user;
 
 /// Where a command begins.
 #[derive(Debug, Clone)]
@@ -113,6 +117,15 @@ fn open(path: &Path, missing: Missing) -> Result<Arc<dyn Store>> {
 
 fn empty() -> Arc<dyn Store> {
     Arc::new(MemoryStore::new(Identity::fresh(&System)))
+}
+
+/// The secrets of a workspace: those in its own files, to be changed, and all of them, to be read.
+pub(crate) fn secrets(start: &Start) -> Result<(Vault, WorkspaceSecrets)> {
+    let Location { root, settings, .. } = start.location(&Pace::default())?;
+    let vault = Vault { root, sources: BTreeMap::new(), identity: user::identity() };
+    let time_limit = Duration::from_secs_f64(settings.timeout_seconds);
+    let secrets = WorkspaceSecrets::new(vault.clone(), std::env::vars_os().collect(), time_limit);
+    Ok((vault, secrets))
 }
 
 /// The nearest folder, from a directory upwards, that is a workspace.

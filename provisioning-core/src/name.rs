@@ -86,6 +86,12 @@ name!(
     check_word
 );
 name!(
+    /// The name of a secret, as in `${secret.db_password}`; no dot stands in it, so that it can name a file.
+    SecretName,
+    "a secret's name",
+    check_word
+);
+name!(
     /// The name of a step in a plan: the resource and what happens to it, `web/create`.
     StepId,
     "a step",

@@ -2,6 +2,7 @@
 
 mod config;
 mod scope;
+mod secrets;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,7 @@ use provisioning_core::schema::UndoClass;
 
 pub(crate) use config::{ConfigVerb, Given};
 pub(crate) use scope::{Pace, Replace, Scope};
+pub(crate) use secrets::{RecipientsVerb, SecretsVerb};
 
 use crate::console::Format;
 
@@ -198,6 +200,9 @@ pub(crate) enum Verb {
         #[arg(required = true)]
         names: Vec<String>,
     },
+    /// Keep what nobody else may read: passwords, tokens, keys
+    #[command(subcommand)]
+    Secrets(SecretsVerb),
     /// Check that the journal is whole and gives the state
     Verify,
     /// Print a completion script

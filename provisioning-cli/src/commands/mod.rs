@@ -10,6 +10,8 @@ mod logs;
 mod plan;
 mod rollback;
 mod run;
+mod secret_text;
+mod secrets;
 mod settle;
 mod shell;
 mod state;
@@ -18,6 +20,7 @@ mod test;
 use std::ffi::OsString;
 
 use clap::CommandFactory;
+use clap_complete::Shell;
 use provisioning_core::config::{Overrides, Shown};
 use provisioning_core::error::Error;
 use provisioning_core::event::Observer;
@@ -72,14 +75,10 @@ pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper)
             history::runs(console, start, last).await
         }
         Verb::Events { run, follow } => history::events(console, start, run, follow).await,
+        Verb::Secrets(verb) => secrets::run(console, start, verb).await,
         Verb::Verify => history::verify(console, start).await,
         Verb::Graph { text } => graph::run(console, start, text),
-        Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "provisioning", &mut script);
-            print(&String::from_utf8_lossy(&script))?;
-            Ok(DONE)
-        }
+        Verb::Completions { shell } => completions(shell),
     }
 }
 
@@ -97,6 +96,13 @@ fn start(global: &Global, keeper: &Keeper) -> Start {
 
 fn shown(start: &Start) -> Result<Shown, Error> {
     Ok(start.location(&Pace::default())?.settings.shown)
+}
+
+fn completions(shell: Shell) -> Result<u8, Problem> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "provisioning", &mut script);
+    print(&String::from_utf8_lossy(&script))?;
+    Ok(DONE)
 }
 
 fn validate(console: Console, start: &Start) -> Result<u8, Problem> {

@@ -116,6 +116,7 @@ fn every_command_answers_in_json() {
         "refresh",
         "graph",
         "verify",
+        "secrets list",
         "forget a",
         "destroy --yes",
     ];

@@ -2,8 +2,41 @@
 //!
 //! The engine sees [`Secrets`] alone: it asks for what `${secret.NAME}` stands for when a plan is made and again when it is
 //! carried out. Nothing that is read here is written anywhere.
+//!
+//! A workspace keeps them in files for age (`vault`, `changes`), or is told where each of them comes from (`source`). In
+//! which file that is declared is not known here.
+
+#[cfg(feature = "age")]
+mod changes;
+#[cfg(feature = "age")]
+mod drafts;
+#[cfg(feature = "age")]
+mod envelope;
+#[cfg(feature = "age")]
+mod identity;
+#[cfg(feature = "age")]
+mod outside;
+#[cfg(feature = "age")]
+mod recipients;
+mod source;
+#[cfg(feature = "age")]
+mod vault;
+#[cfg(feature = "age")]
+mod workspace;
 
 use std::fmt;
+
+#[cfg(feature = "age")]
+pub use changes::{add_recipient, init, introduce, remove, remove_recipient, rotate, set};
+#[cfg(feature = "age")]
+pub use envelope::PublicKey;
+#[cfg(feature = "age")]
+pub use recipients::Recipient;
+pub use source::Source;
+#[cfg(feature = "age")]
+pub use vault::Vault;
+#[cfg(feature = "age")]
+pub use workspace::WorkspaceSecrets;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::seal::Keyring;
@@ -43,3 +76,6 @@ impl Secrets for NoSecrets {
         Ok(None)
     }
 }
+
+#[cfg(all(test, feature = "age"))]
+mod tests;
