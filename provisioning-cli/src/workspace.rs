@@ -2,7 +2,6 @@
 //!
 //! The only file that joins the command to the configuration, the store and the providers.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,8 +120,8 @@ fn empty() -> Arc<dyn Store> {
 
 /// The secrets of a workspace: those in its own files, to be changed, and all of them, to be read.
 pub(crate) fn secrets(start: &Start) -> Result<(Vault, WorkspaceSecrets)> {
-    let Location { root, settings, .. } = start.location(&Pace::default())?;
-    let vault = Vault { root, sources: BTreeMap::new(), identity: user::identity() };
+    let Location { root, settings, secrets, .. } = start.location(&Pace::default())?;
+    let vault = Vault { root, sources: secrets, identity: user::identity() };
     let time_limit = Duration::from_secs_f64(settings.timeout_seconds);
     let secrets = WorkspaceSecrets::new(vault.clone(), std::env::vars_os().collect(), time_limit);
     Ok((vault, secrets))

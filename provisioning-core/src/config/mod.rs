@@ -14,6 +14,7 @@ mod known;
 mod layers;
 mod nickel;
 mod overrides;
+mod secrets;
 mod settings;
 mod source;
 mod stored;

@@ -14,9 +14,10 @@ use super::layers::Level;
 use super::overrides::Overrides;
 use super::source::{Source, read_below};
 use super::stored::Stored;
-use super::{Settings, contracts, inputs, json, nickel, toml};
+use super::{Settings, contracts, inputs, json, nickel, secrets, toml};
 use crate::digest::Digest;
 use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
+use crate::name::SecretName;
 use crate::registry::Registry;
 use crate::resource::Desired;
 use crate::value::{Node, NodeValue, Value};
@@ -49,6 +50,8 @@ pub struct Location {
     pub settings: Settings,
     /// The file of its store, absolute.
     pub store: PathBuf,
+    /// Where its secrets come from, as far as that is said.
+    pub secrets: BTreeMap<SecretName, crate::secrets::Source>,
     /// The variables of the process that its documents may name.
     pub variables: BTreeMap<String, String>,
 }
@@ -80,13 +83,14 @@ impl Location {
         let mut problems = Vec::new();
         let name = text(&configuration, "name", &mut problems).unwrap_or(folder);
         let store = store(&configuration, &name, &mut problems);
+        let secrets = secrets::sources(&configuration, &mut problems);
         if let Some(error) = Error::from_diagnostics(problems) {
             return Err(error);
         }
         let environment = configuration.environment().map(str::to_owned);
         let variables = listed(&configuration, &overrides.variables);
         let settings = Settings::of(&configuration)?;
-        Ok(Self { store: root.join(store), settings, environment, name, root, configuration, variables })
+        Ok(Self { store: root.join(store), settings, environment, name, root, configuration, secrets, variables })
     }
 
     /// Where what it makes on this machine is kept; what an environment makes is kept apart.

@@ -124,6 +124,17 @@ fn a_wrong_layer_is_told_what_is_wrong_and_where() {
             "settings.lease_seconds = '${x.y}'",
             "provisioning.toml:1:26: `settings.lease_seconds`: `${x.y}` is a reference, and none can stand here".to_owned(),
         ),
+        (
+            "secrets.a = {}",
+            "provisioning.toml:1:11: `secrets.a`: expected one of `age`, `env`, `file` and `command`, with something in it"
+                .to_owned(),
+        ),
+        (
+            "[secrets.a]\nenv = 'A'\nfile = 'a'",
+            "provisioning.toml:1:10: `secrets.a`: expected one of `age`, `env`, `file` and `command`, with something in it"
+                .to_owned(),
+        ),
+        ("secrets.a.comand = []", "provisioning.toml:1:20: `secrets.a.comand`: is not a field here".to_owned()),
         ("environment = 'pord'", "there is no environment `pord`".to_owned()),
         ("environment = '../x'", "there is no environment `../x`".to_owned()),
     ];
