@@ -227,6 +227,9 @@ pub(crate) struct PlanArguments {
     /// Show as well how a rollback would take it back
     #[arg(long)]
     pub(crate) rollback: bool,
+    /// Show every line of the texts that change, and those of new ones
+    #[arg(long)]
+    pub(crate) diff: bool,
     /// Plan what `destroy` would do
     #[arg(long, conflicts_with = "replace")]
     pub(crate) destroy: bool,

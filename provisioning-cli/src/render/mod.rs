@@ -6,6 +6,7 @@
 pub(crate) mod back;
 pub(crate) mod chaos;
 pub(crate) mod config;
+pub(crate) mod diff;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod graph;

@@ -47,6 +47,14 @@ impl Render {
         if all_known || missing().is_some() { Err(self.explain(&error)) } else { Ok(()) }
     }
 
+    /// The variables that are not known yet, given what is known of references.
+    pub(crate) fn awaited(&self, lookup: &mut impl FnMut(&Reference) -> Result<Value>) -> Vec<String> {
+        let variables = self.variables.as_map().into_iter().flatten();
+        let unknown =
+            variables.filter(|(_, value)| value.resolve(lookup).is_ok_and(|value| value.has_unknown() || value.has_digest()));
+        unknown.map(|(name, _)| name.to_string()).collect()
+    }
+
     pub(super) fn resolve(&self, lookup: &mut impl FnMut(&Reference) -> Result<Value>) -> Result<Value> {
         let variables = self.variables.resolve(lookup)?;
         if variables.has_unknown() || variables.has_digest() {
@@ -181,5 +189,12 @@ mod tests {
         let error = render.resolve(&mut |_| Ok(Value::from(0))).expect_err("it does not");
         assert!(error.to_string().starts_with("site.j2:2:"), "{error}");
         assert_eq!(error.diagnostics()[0].origin.as_ref().map(|origin| &*origin.file), Some("site.j2"));
+    }
+
+    #[test]
+    fn the_variables_that_are_awaited_are_named() {
+        let render = render("", &[("a", "${x.id}".into()), ("b", "${y.id}".into()), ("c", "plain".into())]);
+        let known = &mut |reference: &Reference| Ok(if &*reference.root == "x" { "id".into() } else { Value::Unknown });
+        assert_eq!(render.awaited(known), ["b"]);
     }
 }
