@@ -17,6 +17,7 @@ pub(crate) mod report;
 pub(crate) mod state;
 mod table;
 mod value;
+pub(crate) mod workspaces;
 
 use std::fmt::Display;
 use std::time::Duration;
