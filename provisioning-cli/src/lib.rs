@@ -35,14 +35,15 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, keeper: &Keeper) -> u8
         }
     };
     listen(arguments.global.verbose);
-    let directory = arguments.global.directory.clone();
     let console = Console::new(arguments.global.format());
+    let start = commands::start(&arguments.global, keeper);
+    commands::say_where(console, &start, &arguments.verb);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("the system gives an event queue");
-    match runtime.block_on(commands::run(arguments, console, keeper)) {
+    match runtime.block_on(commands::run(arguments.verb, console, &start)) {
         Ok(code) => code,
         Err(problem) => {
-            console.problem(&problem, &workspace::root(&directory).unwrap_or(directory));
+            console.problem(&problem, &workspace::root(&start).unwrap_or_else(|_| start.folder().to_owned()));
             exit::of(&problem)
         }
     }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use provisioning_core::clock::System;
-use provisioning_core::config::{Flag, Location, MANIFEST, Overrides, Workspace};
+use provisioning_core::config::{Flag, Location, MANIFEST, Overrides, Registered, Workspace, is_workspace};
 use provisioning_core::engine::Engine;
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::Observer;
+use provisioning_core::name::WorkspaceName;
 use provisioning_core::registry::Registry;
 use provisioning_core::secrets::{Vault, WorkspaceSecrets};
 use provisioning_core::store::{Identity, MemoryStore, Opening, SqliteStore, Store};
@@ -18,17 +19,55 @@ use provisioning_providers::local::Keeper;
 use provisioning_providers::registry_with_keeper;
 
 use crate::args::Pace;
+use crate::console::of_io;
 use crate::user;
 
 /// Where a command begins.
 #[derive(Debug, Clone)]
 pub(crate) struct Start {
-    /// A folder in the workspace.
-    pub(crate) directory: PathBuf,
+    /// The folder that was named.
+    pub(crate) directory: Option<PathBuf>,
+    /// The workspace that was named.
+    pub(crate) workspace: Option<WorkspaceName>,
+    /// The file of the registered workspaces; `None` for a user without a home.
+    pub(crate) registered: Option<PathBuf>,
     /// What configures it besides its own files.
     pub(crate) overrides: Overrides,
     /// What starts keepers for servers and processes.
     pub(crate) keeper: Keeper,
+}
+
+/// The workspace that a command works in.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// Its folder.
+    pub(crate) root: PathBuf,
+    /// Why it is this one.
+    pub(crate) why: Why,
+}
+
+/// Why a command works in a workspace; what comes first here goes before the rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// It was named.
+    Named,
+    /// The folder that was named lies in it.
+    Directory,
+    /// The command lies in it.
+    Inside,
+    /// The command lies in none, and this one is in use.
+    InUse,
+}
+
+impl Why {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Named => "named by --workspace",
+            Self::Directory => "named by --directory",
+            Self::Inside => "the command lies in it",
+            Self::InUse => "in use, since the command lies in none",
+        }
+    }
 }
 
 impl Start {
@@ -36,7 +75,7 @@ impl Start {
     pub(crate) fn location(&self, pace: &Pace) -> Result<Location> {
         let mut overrides = self.overrides.clone();
         overrides.flags.extend(pace.flags());
-        Location::open(&root(&self.directory)?, &overrides)
+        Location::open(&root(self)?, &overrides)
     }
 
     /// The same workspace in another environment.
@@ -49,6 +88,11 @@ impl Start {
 
     fn registry(&self, location: &Location) -> Registry {
         registry_with_keeper(&location.root, &location.site(), &self.keeper)
+    }
+
+    /// The folder that the command was told to begin in, or lies in.
+    pub(crate) fn folder(&self) -> &Path {
+        self.directory.as_deref().unwrap_or(Path::new("."))
     }
 }
 
@@ -127,12 +171,31 @@ pub(crate) fn secrets(start: &Start) -> Result<(Vault, WorkspaceSecrets)> {
     Ok((vault, secrets))
 }
 
-/// The nearest folder, from a directory upwards, that is a workspace.
-pub(crate) fn root(directory: &Path) -> Result<PathBuf> {
-    let from = directory.canonicalize().map_err(|error| crate::console::of_io("open", &directory.to_string_lossy(), error))?;
-    let found = from.ancestors().find(|folder| folder.join(MANIFEST).is_file());
-    found.map(Path::to_owned).ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, format!("`{}` is not in a workspace: there is no `{MANIFEST}`", from.display()))
-            .with_hint("`provisioning init` makes one here; `-C DIR` works in another folder")
-    })
+/// The folder of the workspace that a command works in.
+pub(crate) fn root(start: &Start) -> Result<PathBuf> {
+    place(start).map(|place| place.root)
+}
+
+/// The workspace that a command works in, and why that one.
+pub(crate) fn place(start: &Start) -> Result<Place> {
+    if let Some(name) = &start.workspace {
+        let root = registered(start)?.root(name)?.to_owned();
+        return Ok(Place { root, why: Why::Named });
+    }
+    let (directory, told) = (start.folder(), start.directory.is_some());
+    let from = directory.canonicalize().map_err(|error| of_io("open", &directory.to_string_lossy(), error))?;
+    if let Some(root) = from.ancestors().find(|folder| is_workspace(folder)) {
+        return Ok(Place { root: root.to_owned(), why: if told { Why::Directory } else { Why::Inside } });
+    }
+    let used = if told { Registered::default() } else { registered(start)? };
+    if let Some(current) = &used.current {
+        return Ok(Place { root: used.root(current)?.to_owned(), why: Why::InUse });
+    }
+    let error = Error::new(ErrorKind::NotFound, format!("`{}` is not in a workspace: there is no `{MANIFEST}`", from.display()));
+    Err(error
+        .with_hint("`provisioning init` makes one here; `-C DIR` works in another folder, `-w NAME` in a registered workspace"))
+}
+
+fn registered(start: &Start) -> Result<Registered> {
+    start.registered.as_deref().map_or_else(|| Ok(Registered::default()), Registered::read)
 }

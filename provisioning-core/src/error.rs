@@ -262,6 +262,16 @@ impl Error {
         &self.inner.context
     }
 
+    /// The error as a problem of a field; its place is the error's own where that has one, such as a line of a template.
+    #[must_use]
+    pub fn at(&self, origin: Option<Origin>, field: impl Into<String>) -> Diagnostic {
+        let (own, message) = match self.diagnostics() {
+            [only] if only.origin.is_some() => (only.origin.clone(), only.message.clone()),
+            _ => (None, self.to_string()),
+        };
+        Diagnostic { hint: self.hint().map(str::to_owned), ..Diagnostic::new(own.or(origin), field, message) }
+    }
+
     /// The single problems of a bad input.
     pub fn diagnostics(&self) -> &[Diagnostic] {
         &self.inner.diagnostics

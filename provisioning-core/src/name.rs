@@ -92,6 +92,12 @@ name!(
     check_word
 );
 name!(
+    /// The name under which a user registered a workspace.
+    WorkspaceName,
+    "a workspace name",
+    check_word
+);
+name!(
     /// The name of a step in a plan: the resource and what happens to it, `web/create`.
     StepId,
     "a step",

@@ -3,18 +3,20 @@
 mod config;
 mod scope;
 mod secrets;
+mod workspace;
 
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use clap_complete::Shell;
-use provisioning_core::name::{RunId, StepId};
+use provisioning_core::name::{RunId, StepId, WorkspaceName};
 use provisioning_core::schema::UndoClass;
 
 pub(crate) use config::{ConfigVerb, Given};
 pub(crate) use scope::{Pace, Replace, Scope};
 pub(crate) use secrets::{RecipientsVerb, SecretsVerb};
+pub(crate) use workspace::WorkspaceVerb;
 
 use crate::console::Format;
 
@@ -31,8 +33,11 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 pub(crate) struct Global {
     /// Work in the workspace that DIR lies in
-    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".", hide_default_value = true, global = true)]
-    pub(crate) directory: PathBuf,
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    pub(crate) directory: Option<PathBuf>,
+    /// Work in a workspace that `workspace list` knows
+    #[arg(short, long, value_name = "NAME", value_parser = WorkspaceName::parse, global = true, conflicts_with = "directory")]
+    pub(crate) workspace: Option<WorkspaceName>,
     #[command(flatten)]
     pub(crate) given: Given,
     /// Answer with JSON on standard output
@@ -57,6 +62,9 @@ pub(crate) enum Verb {
         #[arg(value_name = "DIR", default_value = ".")]
         folder: PathBuf,
     },
+    /// Know several workspaces by their names
+    #[command(subcommand)]
+    Workspace(WorkspaceVerb),
     /// Check the declarations; no state is read and no provider is called
     Validate,
     /// Show how the workspace is configured, and which layer says so
@@ -227,6 +235,9 @@ pub(crate) struct PlanArguments {
     /// Show as well how a rollback would take it back
     #[arg(long)]
     pub(crate) rollback: bool,
+    /// Show every line of the texts that change, and those of new ones
+    #[arg(long)]
+    pub(crate) diff: bool,
     /// Plan what `destroy` would do
     #[arg(long, conflicts_with = "replace")]
     pub(crate) destroy: bool,
@@ -314,7 +325,7 @@ mod tests {
     #[test]
     fn a_new_workspace_lies_below_the_directory_of_the_command() {
         let arguments = Arguments::try_parse_from(["provisioning", "init", "shop", "-C", "/srv"]).expect("parses");
-        assert_eq!(arguments.global.directory, PathBuf::from("/srv"));
+        assert_eq!(arguments.global.directory, Some(PathBuf::from("/srv")));
         assert!(matches!(arguments.verb, Verb::Init { folder } if folder.as_os_str() == "shop"));
     }
 

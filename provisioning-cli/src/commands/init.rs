@@ -2,10 +2,11 @@
 
 use std::fs::{OpenOptions, create_dir_all, remove_file};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use provisioning_core::config::MANIFEST;
+use provisioning_core::config::{MANIFEST, register};
 use provisioning_core::error::{Error, ErrorKind, Result};
+use provisioning_core::name::WorkspaceName;
 
 use crate::console::{Console, of_io};
 use crate::exit::{DONE, Problem};
@@ -14,27 +15,47 @@ const SETTINGS: &str = include_str!("init/provisioning.toml");
 const MAIN: &str = include_str!("init/main.ncl");
 const IGNORED: &str = ".provisioning/\n";
 
-pub(super) fn run(console: Console, directory: &Path) -> Result<u8, Problem> {
+pub(super) fn run(console: Console, workspaces: Option<&Path>, directory: &Path) -> Result<u8, Problem> {
+    let folder = folder(directory)?;
+    let name = name(&folder);
+    let files = write(&folder, &name)?;
+    let unregistered = unregistered(workspaces, &name, &folder);
+    let document = serde_json::json!({ "workspace": folder, "files": files, "registered": unregistered.is_none() });
+    console.show(&document, || {
+        let note = unregistered.map(|why| format!("\nNot registered: {why}.")).unwrap_or_default();
+        let next = "Next: `provisioning plan` there shows what an apply would do.";
+        format!("Wrote {} in {}.{note}\n{next}", files.join(", "), folder.display())
+    })?;
+    Ok(DONE)
+}
+
+/// Registers what was made, and says why not where that is not possible: the workspace is there nevertheless.
+fn unregistered(workspaces: Option<&Path>, name: &str, folder: &Path) -> Option<String> {
+    let Some(file) = workspaces else { return Some("the user has no home".to_owned()) };
+    WorkspaceName::parse(name).and_then(|name| register(file, &name, folder)).err().map(|error| error.to_string())
+}
+
+/// The folder, made if missing.
+pub(super) fn folder(directory: &Path) -> Result<PathBuf> {
     create_dir_all(directory).map_err(|error| of_io("make", &directory.to_string_lossy(), error))?;
-    let folder = directory.canonicalize().map_err(|error| of_io("open", &directory.to_string_lossy(), error))?;
-    let settings = SETTINGS.replace("NAME", &name(&folder));
+    directory.canonicalize().map_err(|error| of_io("open", &directory.to_string_lossy(), error))
+}
+
+/// Writes the files of a small workspace, all or none, and gives their names.
+pub(super) fn write(folder: &Path, name: &str) -> Result<Vec<&'static str>> {
+    let settings = SETTINGS.replace("NAME", name);
     let files = [(MANIFEST, settings.as_str()), ("main.ncl", MAIN), (".gitignore", IGNORED)];
     if let Some((file, _)) = files.iter().find(|(file, _)| folder.join(file).symlink_metadata().is_ok()) {
         let message = format!("`{}` exists already", folder.join(file).display());
-        return Err(Error::new(ErrorKind::Conflict, message).with_hint("nothing was written: `init` overwrites no file").into());
+        return Err(Error::new(ErrorKind::Conflict, message).with_hint("nothing was written: no file is overwritten"));
     }
     for (place, (file, content)) in files.iter().enumerate() {
         if let Err(error) = write_new(&folder.join(file), content) {
             files[..place].iter().for_each(|(file, _)| drop(remove_file(folder.join(file))));
-            return Err(error.into());
+            return Err(error);
         }
     }
-    let document = serde_json::json!({ "workspace": folder, "files": files.map(|(file, _)| file) });
-    console.show(&document, || {
-        let names = files.map(|(file, _)| file).join(", ");
-        format!("Wrote {names} in {}.\nNext: `provisioning plan` there shows what an apply would do.", folder.display())
-    })?;
-    Ok(DONE)
+    Ok(files.map(|(file, _)| file).to_vec())
 }
 
 fn write_new(path: &Path, content: &str) -> Result<()> {
@@ -66,12 +87,12 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let folder = directory.path().join("2 my shop");
         let console = Console::new(Format::Human);
-        assert_eq!(run(console, &folder).expect("written"), DONE);
+        assert_eq!(run(console, None, &folder).expect("written"), DONE);
         let settings = std::fs::read_to_string(folder.join(MANIFEST)).expect("settings");
         assert!(settings.contains("name = \"my-shop\""), "{settings}");
         std::fs::write(folder.join("main.ncl"), "mine").expect("edited");
         std::fs::remove_file(folder.join(MANIFEST)).expect("removed");
-        let Err(Problem::Engine(error)) = run(console, &folder) else { panic!("it overwrote") };
+        let Err(Problem::Engine(error)) = run(console, None, &folder) else { panic!("it overwrote") };
         assert_eq!(error.kind(), ErrorKind::Conflict);
         assert_eq!(std::fs::read_to_string(folder.join("main.ncl")).expect("kept"), "mine");
         assert!(!folder.join(MANIFEST).exists(), "a part was written");

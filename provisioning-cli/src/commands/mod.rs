@@ -16,6 +16,7 @@ mod settle;
 mod shell;
 mod state;
 mod test;
+mod workspaces;
 
 use std::ffi::OsString;
 
@@ -32,13 +33,13 @@ use crate::console::{Console, print};
 use crate::exit::{DONE, Problem};
 use crate::render::count;
 use crate::user;
-use crate::workspace::{self, Session, Start};
+use crate::workspace::{self, Place, Session, Start, Why};
 
 /// Does what the arguments say and gives the exit code.
-pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper) -> Result<u8, Problem> {
-    let start = &start(&arguments.global, keeper);
-    match arguments.verb {
-        Verb::Init { folder } => init::run(console, &start.directory.join(folder)),
+pub(crate) async fn run(verb: Verb, console: Console, start: &Start) -> Result<u8, Problem> {
+    match verb {
+        Verb::Init { folder } => init::run(console, start.registered.as_deref(), &start.folder().join(folder)),
+        Verb::Workspace(verb) => workspaces::run(console, start, verb).await,
         Verb::Validate => validate(console, start),
         Verb::Test { chaos: _ } => test::chaos(console, start),
         Verb::Config(verb) => config::run(console, start, &verb),
@@ -82,8 +83,16 @@ pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper)
     }
 }
 
+/// Says where a command works that lies in no workspace: it is not to be seen otherwise.
+pub(crate) fn say_where(console: Console, start: &Start, verb: &Verb) {
+    let works = !matches!(verb, Verb::Init { .. } | Verb::Workspace(_) | Verb::Completions { .. });
+    if let (true, Ok(Place { root, why: Why::InUse })) = (works, workspace::place(start)) {
+        console.say(&format!("In the workspace that is in use: {}.", root.display()));
+    }
+}
+
 /// Where a command begins, with what the process has: its variables, and the user's files.
-fn start(global: &Global, keeper: &Keeper) -> Start {
+pub(crate) fn start(global: &Global, keeper: &Keeper) -> Start {
     // A variable that is not text cannot name a setting.
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let overrides = Overrides {
@@ -91,7 +100,13 @@ fn start(global: &Global, keeper: &Keeper) -> Start {
         variables: std::env::vars_os().filter_map(text).collect(),
         flags: global.given.flags(),
     };
-    Start { directory: global.directory.clone(), keeper: keeper.clone(), overrides }
+    Start {
+        directory: global.directory.clone(),
+        workspace: global.workspace.clone(),
+        registered: user::folder().map(|folder| folder.join("workspaces.toml")),
+        keeper: keeper.clone(),
+        overrides,
+    }
 }
 
 fn shown(start: &Start) -> Result<Shown, Error> {

@@ -8,6 +8,8 @@ use crate::args::{Pace, RollbackArguments};
 use crate::console::{Console, confirm, print};
 use crate::exit::{DONE, Problem};
 use crate::render;
+use crate::render::diff::WithTexts;
+use crate::render::plan::Texts;
 use crate::render::progress::Progress;
 use crate::workspace::{self, Start};
 
@@ -32,11 +34,11 @@ pub(super) async fn run(console: Console, start: &Start, arguments: RollbackArgu
     let plan = plan?;
     let given = session.engine.outputs().await?;
     if preview {
-        console.show(&plan, || render::plan::plan(&plan, &given))?;
+        console.show(&WithTexts(&plan), || render::plan::plan(&plan, &given, Texts::Short))?;
         return Ok(DONE);
     }
     if !console.is_json() {
-        print(&render::plan::plan(&plan, &given))?;
+        print(&render::plan::plan(&plan, &given, Texts::Short))?;
     }
     if !yes && !plan.is_empty() {
         confirm("Take all of this back?")?;

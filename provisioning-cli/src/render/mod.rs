@@ -6,6 +6,7 @@
 pub(crate) mod back;
 pub(crate) mod chaos;
 pub(crate) mod config;
+pub(crate) mod diff;
 pub(crate) mod error;
 pub(crate) mod events;
 pub(crate) mod graph;
@@ -16,6 +17,7 @@ pub(crate) mod report;
 pub(crate) mod state;
 mod table;
 mod value;
+pub(crate) mod workspaces;
 
 use std::fmt::Display;
 use std::time::Duration;

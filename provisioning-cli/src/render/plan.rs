@@ -11,6 +11,7 @@ use provisioning_core::resource::{Cause, FieldChange};
 use provisioning_core::schema::{Undo, UndoClass};
 use provisioning_core::value::Value;
 
+use super::diff;
 use super::value::{Part, inline, parts};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, count, paint};
 
@@ -21,8 +22,17 @@ const WIDTH: usize = 96;
 /// Where fields begin.
 const INDENT: &str = "      ";
 
+/// How much of the texts that change is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Texts {
+    /// The first lines of what changes.
+    Short,
+    /// Every line, and those of what is new too.
+    All,
+}
+
 /// The plan, with its sum as the last line, against the outputs that are given now.
-pub(crate) fn plan(plan: &Plan, given: &BTreeMap<String, OutputValue>) -> String {
+pub(crate) fn plan(plan: &Plan, given: &BTreeMap<String, OutputValue>, texts: Texts) -> String {
     if plan.changes.is_empty() && plan.is_empty() {
         return nothing(plan);
     }
@@ -33,7 +43,7 @@ pub(crate) fn plan(plan: &Plan, given: &BTreeMap<String, OutputValue>) -> String
     let (routine, weighty): (Vec<_>, Vec<_>) = plan.changes.iter().partition(|change| many && is_routine(change));
     write_names(&mut text, &routine);
     for change in weighty {
-        write_change(&mut text, change, plan);
+        write_change(&mut text, change, plan, texts);
         text.push('\n');
     }
     write_outputs(&mut text, plan, given);
@@ -126,7 +136,7 @@ fn write_names(text: &mut String, changes: &[&ResourceChange]) {
 
 const INFALLIBLE: &str = "writing to a string cannot fail";
 
-fn write_change(text: &mut String, change: &ResourceChange, plan: &Plan) {
+fn write_change(text: &mut String, change: &ResourceChange, plan: &Plan, texts: Texts) {
     let (symbol, style, note) = face(change.change);
     let verb = paint(style, format!("{symbol:>3} {}", change.change.as_str()));
     write!(text, "{verb} {} {}", change.kind, paint(BOLD, &change.name)).expect(INFALLIBLE);
@@ -137,7 +147,7 @@ fn write_change(text: &mut String, change: &ResourceChange, plan: &Plan) {
         write!(text, "  {}", paint(YELLOW, format!("# {}", notes.join("; ")))).expect(INFALLIBLE);
     }
     writeln!(text, "{}", place(change.origin.as_ref())).expect(INFALLIBLE);
-    write_fields(text, change);
+    write_fields(text, change, texts);
     write_undo(text, &change.undo);
 }
 
@@ -162,7 +172,7 @@ fn write_undo(text: &mut String, undo: &Undo) {
     writeln!(text, "{INDENT}{}", paint(RED, format!("! {what}{colon}{}", undo.reason))).expect(INFALLIBLE);
 }
 
-fn write_fields(text: &mut String, change: &ResourceChange) {
+fn write_fields(text: &mut String, change: &ResourceChange, texts: Texts) {
     let rows: Vec<(&FieldChange, Vec<Part>)> = change
         .fields
         .iter()
@@ -180,6 +190,9 @@ fn write_fields(text: &mut String, change: &ResourceChange) {
             let notes = if compared { notes(field) } else { String::new() };
             let line = format!("{INDENT}{sign}{:width$}  {value}{notes}", part.path);
             writeln!(text, "{}", line.trim_end()).expect(INFALLIBLE);
+        }
+        if compared || texts == Texts::All {
+            diff::write(text, field, texts);
         }
     }
 }

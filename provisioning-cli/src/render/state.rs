@@ -152,7 +152,7 @@ fn write_unfinished(text: &mut String, steps: &[StepStatus]) {
     }
 }
 
-fn outcome(run: &RunSummary) -> &'static str {
+pub(super) fn outcome(run: &RunSummary) -> &'static str {
     match run.outcome {
         Some(Outcome::Completed) => "completed",
         Some(Outcome::Failed) => "failed",

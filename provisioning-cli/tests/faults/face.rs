@@ -68,7 +68,8 @@ fn what_does_not_exist_is_told_with_what_does() {
 #[test]
 fn a_folder_that_is_no_workspace_is_told() {
     let workspace = Workspace::of(&[]);
-    let hint = "hint: `provisioning init` makes one here; `-C DIR` works in another folder\n";
+    let hint =
+        "hint: `provisioning init` makes one here; `-C DIR` works in another folder, `-w NAME` in a registered workspace\n";
     fails(&workspace, "-C none plan", 66, "error: cannot open `none`: No such file or directory (os error 2)\n");
     fs::remove_file(workspace.path().join("provisioning.toml")).expect("removed");
     let says = format!("error: `ROOT` is not in a workspace: there is no `provisioning.toml`\n{hint}");
@@ -78,7 +79,7 @@ fn a_folder_that_is_no_workspace_is_told() {
 #[test]
 fn a_workspace_is_begun_only_where_there_is_none() {
     let workspace = Workspace::of(&[]);
-    let overwrites = "hint: nothing was written: `init` overwrites no file\n";
+    let overwrites = "hint: nothing was written: no file is overwritten\n";
     fails(&workspace, "init", 67, &format!("error: `ROOT/provisioning.toml` exists already\n{overwrites}"));
     assert_eq!(fs::read_dir(workspace.path()).expect("listed").count(), 1);
     let below = "error: cannot make `./provisioning.toml/new`: Not a directory (os error 20)\n";
@@ -98,6 +99,7 @@ fn every_command_answers_in_json() {
     let workspace = Workspace::of(&[("main.toml", SMALL)]);
     let lives = [
         "init new",
+        "workspace show",
         "validate",
         "test --chaos",
         "plan",

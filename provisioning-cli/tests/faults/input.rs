@@ -426,33 +426,33 @@ hint: the smallest file declares a provider: let p = import "provisioning.ncl" i
         what: "a template with wrong syntax",
         files: &[("main.toml", "providers.lab.type = \"local\"\n[resources.a]\nkind = \"file\"\npath = \"x\"\n[resources.a.content]\ntemplate = \"wrong.j2\"\nvars.n = 1\n"), ("wrong.j2", "one\n{% if n %}\n")],
         code: 65,
-        says: r#"error: 1 problem in the input
-  main.toml:6:12: resources.a.content.template: wrong.j2:2: syntax error: unexpected end of input, expected end of block
-    6 | template = "wrong.j2"
-      |            ^
-"#,
+        says: r"error: 1 problem in the input
+  wrong.j2:2:11: resources.a.content.template: syntax error: unexpected end of input, expected end of block
+    2 | {% if n %}
+      |           ^
+",
     },
     Case {
         what: "a template with an unknown variable",
         files: &[("main.toml", "providers.lab.type = \"local\"\n[resources.a]\nkind = \"file\"\npath = \"x\"\n[resources.a.content]\ntemplate = \"unknown.j2\"\nvars.n = 1\n"), ("unknown.j2", "one\n  {{ nn }}\n")],
         code: 65,
-        says: r#"error: 1 problem in the input
-  main.toml:6:12: resources.a.content.template: unknown.j2:2: undefined value: `nn` is undefined
-    6 | template = "unknown.j2"
-      |            ^
-    hint: a template sees only the variables it is given in `vars`
-"#,
+        says: r"error: 1 problem in the input
+  unknown.j2:2:6: resources.a.content.template: `nn` is undefined
+    2 |   {{ nn }}
+      |      ^
+    hint: a template sees only the variables it is given in `vars`; did you mean `n`?
+",
     },
     Case {
         what: "a template with an unknown variable beside one that is known after apply",
         files: &[("main.toml", "providers.lab.type = \"local\"\n[resources.v]\nkind = \"value\"\ninput = 1\n[resources.a]\nkind = \"file\"\npath = \"x\"\ncontent.template = \"later.j2\"\ncontent.vars.v = \"${v.id}\"\n"), ("later.j2", "{{ v | upper }}\n{{ nn }}\n")],
         code: 65,
-        says: r#"error: 1 problem in the input
-  main.toml:8:20: resources.a.content.template: later.j2:2: undefined value: `nn` is undefined
-    8 | content.template = "later.j2"
-      |                    ^
-    hint: a template sees only the variables it is given in `vars`
-"#,
+        says: r"error: 1 problem in the input
+  later.j2:2:4: resources.a.content.template: `nn` is undefined
+    2 | {{ nn }}
+      |    ^
+    hint: a template sees only the variables it is given in `vars`; known here: `v`
+",
     },
     Case {
         what: "a workspace with wrong settings",

@@ -17,12 +17,12 @@ use crate::planner::{Need, Seen};
 use crate::provider::AnyKind;
 use crate::record::Object;
 use crate::resource::{Desired, Role, StateRow};
-use crate::schema::{Existence, concealed};
+use crate::schema::{Existence, Keep, Schema, concealed};
 use crate::task::Condition;
-use crate::value::Value;
+use crate::value::{Map, Value};
 
-/// What a read of one page of one kind found.
-type Page = Vec<(ResourceName, Option<Object>)>;
+/// What a read found of one resource: its object, and those of its texts that the state does not know of.
+type Read = (ResourceName, Option<Object>, Value);
 
 /// What is asked of one object: its resource, its identity, and the inputs that it was made with.
 type Asked = (ResourceName, String, Value);
@@ -71,8 +71,11 @@ impl Eyes {
             }
         }
         while let Some(read) = reads.join_next().await {
-            for (resource, object) in read.map_err(|broken| Error::bug(format!("a provider broke: {broken}")))?? {
+            for (resource, object, texts) in read.map_err(|broken| Error::bug(format!("a provider broke: {broken}")))?? {
                 engine.observer.observe(&Event::Transient(Transient::Refreshed { resource: resource.clone() }));
+                if texts != Value::Null {
+                    seen.texts.insert(resource.clone(), texts);
+                }
                 seen.objects.insert(resource, object);
             }
         }
@@ -132,16 +135,30 @@ impl Eyes {
     }
 }
 
-async fn read_page(kind: Arc<dyn AnyKind>, page: Vec<Asked>, key: DigestKey, seconds: f64) -> Result<Page> {
+async fn read_page(kind: Arc<dyn AnyKind>, page: Vec<Asked>, key: DigestKey, seconds: f64) -> Result<Vec<Read>> {
     let ids: Vec<_> = page.iter().map(|(_, id, _)| id.clone()).collect();
     let schema = kind.schema();
     let objects = within(seconds, kind.read(&ids)).await.map_err(|error| error.with_context("kind", schema.kind.as_str()))?;
-    let kept = |object: Object, inputs: &Value| {
-        let outputs = schema.persistable(&concealed(&object.outputs, inputs), &key);
-        Object { outputs, ..object }
+    let kept = |name: ResourceName, object: Option<Object>, inputs: &Value| {
+        let Some(object) = object else { return (name, None, Value::Null) };
+        let plain = concealed(&object.outputs, inputs);
+        let outputs = schema.persistable(&plain, &key);
+        let texts = new_texts(&schema, &plain, &outputs, inputs);
+        (name, Some(Object { outputs, ..object }), texts)
     };
-    let pairs = page.into_iter().zip(objects);
-    Ok(pairs.map(|((name, _, inputs), object)| (name, object.map(|object| kept(object, &inputs)))).collect())
+    Ok(page.into_iter().zip(objects).map(|((name, _, inputs), object)| kept(name, object, &inputs)).collect())
+}
+
+/// The texts that are not the ones that the state has digests of: who looks at a plan may see what they became.
+fn new_texts(schema: &Schema, plain: &Value, kept: &Value, inputs: &Value) -> Value {
+    let is_new = |(name, text): &(&Arc<str>, &Value)| {
+        let field = schema.fields.get(name.as_ref());
+        let hidden = field.is_some_and(|field| field.keep == Keep::Digest && !field.sensitive && field.has_text());
+        hidden && !text.has_secret() && kept.field(name) != inputs.field(name)
+    };
+    let texts: Map =
+        plain.as_map().into_iter().flatten().filter(is_new).map(|(name, text)| (name.clone(), text.clone())).collect();
+    if texts.is_empty() { Value::Null } else { Value::Map(Arc::new(texts)) }
 }
 
 pub(super) async fn within<T>(seconds: f64, call: impl Future<Output = Result<T>>) -> Result<T> {

@@ -93,6 +93,9 @@ pub struct Input<'a> {
 pub struct Seen {
     /// Objects, in the form that may be kept; `None` for one that is gone.
     pub objects: BTreeMap<ResourceName, Option<Object>>,
+    /// Texts of objects of which only digests are kept, field by field in the clear, where they are not the ones that
+    /// the state knows of.
+    pub texts: BTreeMap<ResourceName, Value>,
     /// The answers of lookups.
     pub answers: BTreeMap<ResourceName, Value>,
     /// The conditions of services.

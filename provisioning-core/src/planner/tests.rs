@@ -15,6 +15,7 @@ mod render;
 mod renames;
 mod replacement;
 mod selection;
+mod texts;
 mod unique;
 mod world;
 

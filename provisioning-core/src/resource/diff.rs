@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Declared, StateRow};
+use super::{Declared, StateRow, TextChange};
 use crate::error::Origin;
 use crate::record::Object;
 use crate::schema::{Change, Presence, Schema};
@@ -27,6 +27,9 @@ pub struct FieldChange {
     /// Where the new value was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// What becomes of the texts in it, where that is known and may be seen; not a part of the written plan.
+    #[serde(skip)]
+    pub texts: Vec<TextChange>,
 }
 
 /// Why a field changes.
@@ -76,6 +79,7 @@ fn change(
         cause: if after == recorded { Cause::Drifted } else { Cause::Edited },
         forces_replacement: field.is_some_and(|field| field.on_change == Change::Replace),
         origin: declared.origins.get(name).cloned(),
+        texts: Vec::new(),
         before,
         after,
     })

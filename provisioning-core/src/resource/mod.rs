@@ -7,8 +7,10 @@ mod declared;
 mod diff;
 mod outputs;
 mod row;
+mod text;
 
 pub use declared::{Checkpoint, Declared, Desired, Lifecycle, Output, ProviderSettings, RetryPolicy, Role};
 pub use diff::{Cause, FieldChange, diff};
 pub(crate) use outputs::Outputs;
 pub use row::StateRow;
+pub use text::{TextChange, TextFate, unified};

@@ -106,6 +106,21 @@ pub enum Keep {
     Digest,
 }
 
+impl Field {
+    /// Whether a text, or the template of one, can stand anywhere in it.
+    pub fn has_text(&self) -> bool {
+        fn holds(kind: &FieldType, field: &Field) -> bool {
+            match kind {
+                FieldType::Text => true,
+                FieldType::List(item) | FieldType::Map(item) => holds(item, field),
+                FieldType::Object => field.fields.values().any(Field::has_text),
+                _ => false,
+            }
+        }
+        holds(&self.kind, self)
+    }
+}
+
 impl TryFrom<String> for FieldType {
     type Error = String;
 

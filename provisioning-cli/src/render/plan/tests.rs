@@ -11,7 +11,7 @@ use super::*;
 
 /// What a person reads of a plan where no output is given yet.
 fn shown(plan: &Plan) -> String {
-    plain(&super::plan(plan, &BTreeMap::new()))
+    plain(&super::plan(plan, &BTreeMap::new(), Texts::Short))
 }
 
 /// A plan with these changes and four unchanged resources.
@@ -49,7 +49,15 @@ fn change(change: ChangeKind, kind: &str, name: &str, fields: Vec<FieldChange>) 
 
 fn field(name: &str, before: impl Into<Value>, after: impl Into<Value>) -> FieldChange {
     let (before, after) = (before.into(), after.into());
-    FieldChange { field: name.into(), before, after, cause: Cause::Edited, forces_replacement: false, origin: None }
+    FieldChange {
+        field: name.into(),
+        before,
+        after,
+        cause: Cause::Edited,
+        forces_replacement: false,
+        origin: None,
+        texts: Vec::new(),
+    }
 }
 
 fn at(line: u32) -> Origin {
@@ -181,5 +189,5 @@ Plan: 0 to create, 0 to update, 0 to replace, 0 to delete, 4 unchanged.
 ";
     let given = OutputValue { value: Value::Unknown, sensitive: false };
     let given = BTreeMap::from(["address", "gone"].map(|name| (name.to_owned(), given.clone())));
-    assert_eq!(plain(&plan(&changed, &given)), expect);
+    assert_eq!(plain(&plan(&changed, &given, Texts::Short)), expect);
 }

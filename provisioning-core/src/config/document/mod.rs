@@ -199,7 +199,7 @@ impl Reader<'_> {
     }
 
     fn fail(&mut self, origin: Option<Origin>, path: &str, error: &Error) {
-        self.report(Diagnostic::new(origin, path, error.to_string()), error.hint().map(str::to_owned));
+        self.problems.push(error.at(origin, path));
     }
 }
 

@@ -110,7 +110,7 @@ fn a_wrong_document_is_told_what_is_wrong_and_where() {
         ),
         (
             "[resources.a]\nkind = 'file'\npath = '/'\ncontent.template = 'bad.j2'",
-            "main.toml:5:20: `resources.a.content.template`: bad.j2:2: syntax error: unexpected end of block",
+            "bad.j2:2:7: `resources.a.content.template`: syntax error: unexpected end of block",
         ),
         (
             "[resources.a]\nkind = 'file'\npath = '/'\n[resources.a.content]\ntemplate = 'good.j2'\nvar = {}",

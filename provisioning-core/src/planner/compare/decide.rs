@@ -281,6 +281,7 @@ fn all_fields(declared: &Declared, wanted: &Value) -> Vec<FieldChange> {
             cause: Cause::Edited,
             forces_replacement: false,
             origin: declared.origins.get(field.as_ref()).cloned(),
+            texts: Vec::new(),
         })
         .collect()
 }

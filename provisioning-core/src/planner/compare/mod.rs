@@ -2,13 +2,15 @@
 //!
 //! The walk carries the outputs that the plan expects, so that a dependent sees what its dependencies will be, or that
 //! it cannot know yet. What to do with one resource is decided in [`decide`], what becomes of a lookup in [`lookup`],
-//! what becomes of a row without a declaration in [`orphan`].
+//! what becomes of a row without a declaration in [`orphan`], what a
+//! person sees of texts in [`texts`].
 
 mod decide;
 mod expect;
 mod lookup;
 mod orphan;
 mod resolve;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -121,7 +123,10 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let row = self.scope.row(declared);
-        let made = self.decide(declared, row, &schema, wanted)?;
+        let mut made = self.decide(declared, row, &schema, wanted.clone())?;
+        if made.change.is_some() {
+            self.show_texts(&mut made.decision, &wanted);
+        }
         self.check_secrets(declared, &made);
         self.expected.set(&declared.name, expect::outputs(&made, row));
         if let Some(from) = self.scope.renames.old_name(&declared.name) {

@@ -89,7 +89,6 @@ impl<'a> Walk<'a> {
     fn problem(&mut self, declared: &Declared, field: &str, error: &Error) {
         let origin = declared.origins.get(field).or(declared.origin.as_ref()).cloned();
         let place = format!("resources.{}.{field}", declared.name);
-        let hint = error.hint().map(str::to_owned);
-        self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin, place, error.to_string()) });
+        self.problems.push(error.at(origin, place));
     }
 }

@@ -45,7 +45,8 @@ const KINDS: [&str; 3] = [
     kind = "vault"
     summary = "Keeps a text nobody may read, under a label nobody else has."
     fields.label = { type = "string", summary = "Its label.", unique = true }
-    fields.text = { type = "string", summary = "The text.", keep = "digest" }
+    fields.text = { type = "text", summary = "The text.", keep = "digest" }
+    fields.pages = { type = "map(text)", summary = "More texts.", keep = "digest" }
     fields.id = { type = "string", summary = "Its identity.", presence = "computed" }
     "#,
 ];
@@ -187,6 +188,8 @@ impl World {
                 let found = self.objects.get(&object.id);
                 if found.is_none_or(|(schema, _)| schema.existence != Existence::Stored) {
                     seen.objects.insert(row.name.clone(), found.map(|found| self.report(row, found)));
+                    // An engine leaves out what the state knows of; more than it gives must do no harm.
+                    seen.texts.extend(found.map(|(_, outputs)| (row.name.clone(), outputs.clone())));
                 }
             }
         }
