@@ -1,6 +1,7 @@
 //! The grammar of the command line. What the commands do is in `commands`.
 
 mod config;
+mod schema;
 mod scope;
 
 use std::path::PathBuf;
@@ -12,6 +13,7 @@ use provisioning_core::name::{RunId, StepId};
 use provisioning_core::schema::UndoClass;
 
 pub(crate) use config::{ConfigVerb, Given};
+pub(crate) use schema::SchemaVerb;
 pub(crate) use scope::{Pace, Replace, Scope};
 
 use crate::console::Format;
@@ -198,6 +200,9 @@ pub(crate) enum Verb {
         #[arg(required = true)]
         names: Vec<String>,
     },
+    /// Tell what can be declared: every kind with its fields
+    #[command(subcommand)]
+    Schema(SchemaVerb),
     /// Check that the journal is whole and gives the state
     Verify,
     /// Print a completion script

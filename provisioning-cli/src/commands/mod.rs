@@ -10,6 +10,7 @@ mod logs;
 mod plan;
 mod rollback;
 mod run;
+mod schema;
 mod settle;
 mod shell;
 mod state;
@@ -18,6 +19,7 @@ mod test;
 use std::ffi::OsString;
 
 use clap::CommandFactory;
+use clap_complete::Shell;
 use provisioning_core::config::{Overrides, Shown};
 use provisioning_core::error::Error;
 use provisioning_core::event::Observer;
@@ -73,14 +75,17 @@ pub(crate) async fn run(arguments: Arguments, console: Console, keeper: &Keeper)
         }
         Verb::Events { run, follow } => history::events(console, start, run, follow).await,
         Verb::Verify => history::verify(console, start).await,
+        Verb::Schema(verb) => schema::run(console, start, &verb),
         Verb::Graph { text } => graph::run(console, start, text),
-        Verb::Completions { shell } => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "provisioning", &mut script);
-            print(&String::from_utf8_lossy(&script))?;
-            Ok(DONE)
-        }
+        Verb::Completions { shell } => completions(shell),
     }
+}
+
+fn completions(shell: Shell) -> Result<u8, Problem> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "provisioning", &mut script);
+    print(&String::from_utf8_lossy(&script))?;
+    Ok(DONE)
 }
 
 /// Where a command begins, with what the process has: its variables, and the user's files.
