@@ -1,6 +1,7 @@
 //! The grammar of the command line. What the commands do is in `commands`.
 
 mod config;
+mod schema;
 mod scope;
 mod secrets;
 mod workspace;
@@ -14,6 +15,7 @@ use provisioning_core::name::{RunId, StepId, WorkspaceName};
 use provisioning_core::schema::UndoClass;
 
 pub(crate) use config::{ConfigVerb, Given};
+pub(crate) use schema::SchemaVerb;
 pub(crate) use scope::{Pace, Replace, Scope};
 pub(crate) use secrets::{RecipientsVerb, SecretsVerb};
 pub(crate) use workspace::WorkspaceVerb;
@@ -211,6 +213,9 @@ pub(crate) enum Verb {
     /// Keep what nobody else may read: passwords, tokens, keys
     #[command(subcommand)]
     Secrets(SecretsVerb),
+    /// Tell what can be declared: every kind with its fields
+    #[command(subcommand)]
+    Schema(SchemaVerb),
     /// Check that the journal is whole and gives the state
     Verify,
     /// Print a completion script

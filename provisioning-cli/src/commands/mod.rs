@@ -10,6 +10,7 @@ mod logs;
 mod plan;
 mod rollback;
 mod run;
+mod schema;
 mod secret_text;
 mod secrets;
 mod settle;
@@ -78,6 +79,7 @@ pub(crate) async fn run(verb: Verb, console: Console, start: &Start) -> Result<u
         Verb::Events { run, follow } => history::events(console, start, run, follow).await,
         Verb::Secrets(verb) => secrets::run(console, start, verb).await,
         Verb::Verify => history::verify(console, start).await,
+        Verb::Schema(verb) => schema::run(console, start, &verb),
         Verb::Graph { text } => graph::run(console, start, text),
         Verb::Completions { shell } => completions(shell),
     }

@@ -14,6 +14,7 @@ pub(crate) mod log;
 pub(crate) mod plan;
 pub(crate) mod progress;
 pub(crate) mod report;
+pub(crate) mod schema;
 pub(crate) mod state;
 mod table;
 mod value;

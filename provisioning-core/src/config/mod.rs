@@ -5,13 +5,13 @@
 
 mod cache;
 mod configuration;
-mod contracts;
 mod document;
 mod explained;
 mod inputs;
 mod json;
 mod known;
 mod layers;
+pub mod library;
 mod nickel;
 mod overrides;
 mod registered;

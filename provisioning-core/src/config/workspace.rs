@@ -14,7 +14,7 @@ use super::layers::Level;
 use super::overrides::Overrides;
 use super::source::{Source, read_below};
 use super::stored::Stored;
-use super::{Settings, contracts, inputs, json, nickel, secrets, toml};
+use super::{Settings, inputs, json, library, nickel, secrets, toml};
 use crate::digest::Digest;
 use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 use crate::name::SecretName;
@@ -197,7 +197,7 @@ fn settled(mut node: Node, configuration: &Configuration) -> Result<Document> {
 
 /// The document that a program in Nickel gives: what was kept of the last evaluation, or a new one.
 fn evaluated(source: &Source, location: &Location, registry: &Registry) -> Result<Document> {
-    let library = contracts::library(registry);
+    let library = library::library(registry, library::Weight::Shape);
     let key = key(source, &library, location);
     if let Some([node, inputs, defaults]) = location.cache().read(&key).and_then(|nodes| <[Node; 3]>::try_from(nodes).ok()) {
         return Ok(Document { node, inputs, defaults: from_node(&defaults), entry: None });

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::options::Options;
-pub(super) use self::options::check_plain;
+pub(super) use self::options::{check_plain, declaration};
 use super::known::Known;
 use super::{Settings, inputs};
 use crate::error::{Diagnostic, Error, Origin, Result};
@@ -26,7 +26,7 @@ use crate::resource::{Declared, Desired, Role};
 use crate::value::{Node, NodeValue, Value};
 
 /// The sections of a document.
-const SECTIONS: [&str; 7] = ["inputs", "providers", "resources", "lookups", "services", "checkpoints", "outputs"];
+pub(super) const SECTIONS: [&str; 7] = ["inputs", "providers", "resources", "lookups", "services", "checkpoints", "outputs"];
 
 /// Reads a file that a document names by its path below the workspace.
 pub(super) type ReadFile<'a> = dyn Fn(&str) -> Result<Arc<str>> + 'a;

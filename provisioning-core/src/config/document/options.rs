@@ -19,11 +19,7 @@ pub(super) struct Options(Schema);
 
 impl Options {
     pub(super) fn new() -> Self {
-        let text = include_str!("../declaration.schema.toml");
-        let mut schema = Schema::parse(text).expect("the schema of a declaration is one");
-        let settings = layers::schema().fields.remove("settings");
-        schema.fields.extend(settings.and_then(|mut settings| settings.fields.remove_entry("retry")));
-        Self(schema)
+        Self(declaration())
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> + Clone {
@@ -33,6 +29,15 @@ impl Options {
     pub(super) fn has(&self, key: &str) -> bool {
         self.0.fields.contains_key(key)
     }
+}
+
+/// The schema of what stands beside the fields of a declaration.
+pub(in crate::config) fn declaration() -> Schema {
+    let text = include_str!("../declaration.schema.toml");
+    let mut schema = Schema::parse(text).expect("the schema of a declaration is one");
+    let settings = layers::schema().fields.remove("settings");
+    schema.fields.extend(settings.and_then(|mut settings| settings.fields.remove_entry("retry")));
+    schema
 }
 
 /// What was given, checked.

@@ -3,6 +3,7 @@
 //! Mistakes that only Nickel can make are in [`nickel`](super::nickel).
 
 use super::fixture::Folder;
+use super::library::check_refused;
 
 /// The problems of a document, each with its hint behind ` | `.
 fn problems(file: &str, text: &str) -> Vec<String> {
@@ -144,7 +145,9 @@ fn a_wrong_document_is_told_what_is_wrong_and_where() {
         ("a = 99999999999999999999", "main.toml:2:5: the number `99999999999999999999` is out of range"),
     ];
     for (text, expected) in cases {
-        assert_eq!(problems("main.toml", &format!("{HEAD}{text}")), [*expected], "{text}");
+        let text = format!("{HEAD}{text}");
+        assert_eq!(problems("main.toml", &text), [*expected], "{text}");
+        check_refused(&text, expected);
     }
 }
 

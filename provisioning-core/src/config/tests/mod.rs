@@ -6,6 +6,7 @@ mod cache;
 mod fixture;
 mod inputs;
 mod layers;
+mod library;
 mod mistakes;
 mod nickel;
 

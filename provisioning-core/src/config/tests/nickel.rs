@@ -7,7 +7,7 @@ use std::path::Path;
 
 use super::fixture::{Folder, registry};
 use super::named;
-use crate::config::contracts::library;
+use crate::config::library::{Weight, library};
 use crate::config::nickel::{Program, evaluate};
 use crate::config::source::Source;
 use crate::error::ErrorKind;
@@ -141,7 +141,7 @@ fn a_program_without_an_end_is_stopped() {
     ];
     for text in endless {
         let source = Source::new("main.ncl", text);
-        let (library, given) = (library(&registry()), BTreeMap::new());
+        let (library, given) = (library(&registry(), Weight::Shape), BTreeMap::new());
         let program = Program { source: &source, root: Path::new("/shop"), library: &library, given: &given, steps: 100_000 };
         let error = evaluate(program).expect_err(text);
         assert_eq!(error.to_string(), "the evaluation of `main.ncl` takes more than 100000 steps");
