@@ -459,7 +459,7 @@ hint: the smallest file declares a provider: let p = import "provisioning.ncl" i
         files: &[("provisioning.toml", "nam = \"x\"\n[settings]\non_failure = \"maybe\"\n"), ("main.toml", "providers.lab.type = \"local\"\n")],
         code: 65,
         says: r#"error: 2 problems in the input
-  provisioning.toml:1:7: nam: is not a key of a workspace
+  provisioning.toml:1:7: nam: is not a field here
     1 | nam = "x"
       |       ^
     hint: did you mean `name`?
