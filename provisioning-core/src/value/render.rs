@@ -11,7 +11,7 @@ use minijinja::value::{Object, Serde};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 
-use super::{Reference, Secret, Value};
+use super::{Redaction, Reference, Secret, Value};
 use crate::error::{Error, Result};
 
 /// How many instructions a template may take: seconds, and far more than any file that people read has.
@@ -50,15 +50,17 @@ impl Render {
 
     pub(super) fn resolve(&self, lookup: &mut impl FnMut(&Reference) -> Result<Value>) -> Result<Value> {
         let variables = self.variables.resolve(lookup)?;
-        if variables.has_unknown() || variables.has_digest() {
+        if variables.has_unknown() || variables.is_withheld() {
             return Ok(Value::Unknown);
         }
         let environment = environment();
         let template =
             environment.template_from_named_str(&self.name, &self.source).map_err(|error| explain(&error, &self.name))?;
+        // What goes wrong with a variable may be told with its value.
+        let redaction = Redaction::of([&variables]);
         let text: Value = template
             .render(minijinja::Value::from(Serde(variables.expose()?)))
-            .map_err(|error| explain(&error, &self.name))?
+            .map_err(|error| explain(&error, &self.name).redacted(&|text| redaction.text(text)))?
             .into();
         Ok(if variables.has_secret() { Value::Secret(Secret::new(text)) } else { text })
     }
@@ -77,7 +79,7 @@ impl Object for Later {
 fn is_stood_in(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains("${"),
-        Value::Render(_) | Value::Secret(_) | Value::Digest(_) | Value::Unknown => true,
+        Value::Render(_) | Value::Secret(_) | Value::Sealed(_) | Value::Digest(_) | Value::Unknown => true,
         _ => false,
     }
 }
