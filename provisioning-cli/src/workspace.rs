@@ -119,7 +119,8 @@ pub(crate) fn declared(start: &Start, pace: &Pace, observer: Observer, missing: 
     let registry = start.registry(&location);
     let workspace = Workspace::load(location, &registry)?;
     let Location { name, settings, store, .. } = &workspace.location;
-    let engine = Engine::builder(registry, open(store, missing)?).settings(settings.clone()).observer(observer).build();
+    let builder = Engine::builder(registry, open(store, missing)?).settings(settings.clone()).observer(observer);
+    let engine = builder.secrets(Arc::new(secrets_in(&workspace.location).1)).build();
     Ok((Session { engine, name: name.clone() }, workspace))
 }
 
@@ -128,7 +129,8 @@ pub(crate) fn stored(start: &Start, pace: &Pace, observer: Observer) -> Result<S
     let location = start.location(pace)?;
     let registry = start.registry(&location);
     let store = open(&location.store, Missing::Empty)?;
-    let engine = Engine::builder(registry, store).settings(location.settings).observer(observer).build();
+    let secrets = Arc::new(secrets_in(&location).1);
+    let engine = Engine::builder(registry, store).settings(location.settings).observer(observer).secrets(secrets).build();
     Ok(Session { engine, name: location.name })
 }
 
@@ -143,7 +145,8 @@ pub(crate) fn written(start: &Start) -> Result<(Registry, Workspace)> {
 /// Opens a workspace for what it declares alone: no store is read or made.
 pub(crate) fn unstored(start: &Start) -> Result<(Engine, Workspace)> {
     let (registry, workspace) = written(start)?;
-    let engine = Engine::builder(registry, empty()).settings(workspace.location.settings.clone()).build();
+    let builder = Engine::builder(registry, empty()).settings(workspace.location.settings.clone());
+    let engine = builder.secrets(Arc::new(secrets_in(&workspace.location).1)).build();
     Ok((engine, workspace))
 }
 
@@ -164,11 +167,14 @@ fn empty() -> Arc<dyn Store> {
 
 /// The secrets of a workspace: those in its own files, to be changed, and all of them, to be read.
 pub(crate) fn secrets(start: &Start) -> Result<(Vault, WorkspaceSecrets)> {
-    let Location { root, settings, secrets, .. } = start.location(&Pace::default())?;
-    let vault = Vault { root, sources: secrets, identity: user::identity() };
-    let time_limit = Duration::from_secs_f64(settings.timeout_seconds);
+    Ok(secrets_in(&start.location(&Pace::default())?))
+}
+
+fn secrets_in(location: &Location) -> (Vault, WorkspaceSecrets) {
+    let vault = Vault { root: location.root.clone(), sources: location.secrets.clone(), identity: user::identity() };
+    let time_limit = Duration::from_secs_f64(location.settings.timeout_seconds);
     let secrets = WorkspaceSecrets::new(vault.clone(), std::env::vars_os().collect(), time_limit);
-    Ok((vault, secrets))
+    (vault, secrets)
 }
 
 /// The folder of the workspace that a command works in.

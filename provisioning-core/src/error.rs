@@ -242,6 +242,24 @@ impl Error {
         self
     }
 
+    /// The same error with every text in it put through a function: its causes, too, of which the texts alone are left.
+    #[must_use]
+    pub(crate) fn redacted(mut self, redact: &dyn Fn(&str) -> String) -> Self {
+        let inner = &mut self.inner;
+        let causes = causes(inner.as_ref());
+        inner.message = redact(&inner.message);
+        inner.hint = inner.hint.as_deref().map(redact);
+        inner.context.iter_mut().for_each(|(_, value)| *value = redact(value));
+        for diagnostic in &mut inner.diagnostics {
+            diagnostic.message = redact(&diagnostic.message);
+            diagnostic.hint = diagnostic.hint.as_deref().map(redact);
+        }
+        if !causes.is_empty() {
+            inner.source = Some(redact(&causes.join(": ")).into());
+        }
+        self
+    }
+
     /// What a caller can do about it.
     pub fn kind(&self) -> ErrorKind {
         self.inner.kind
@@ -278,6 +296,12 @@ impl Error {
     }
 }
 
+/// The messages of what caused an error, outermost first.
+fn causes(inner: &Inner) -> Vec<String> {
+    let first = std::error::Error::source(inner);
+    std::iter::successors(first, |cause| cause.source()).map(ToString::to_string).collect()
+}
+
 /// An error as it is kept in the journal and printed as JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
@@ -292,12 +316,7 @@ pub struct Failure {
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        let mut message = error.to_string();
-        let mut source = std::error::Error::source(error.inner.as_ref());
-        while let Some(cause) = source {
-            message = format!("{message}: {cause}");
-            source = cause.source();
-        }
+        let message = [vec![error.to_string()], causes(error.inner.as_ref())].concat().join(": ");
         Self { kind: error.kind(), message, hint: error.hint().map(str::to_owned) }
     }
 }

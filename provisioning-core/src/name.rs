@@ -14,8 +14,11 @@ use crate::error::{Error, Result};
 /// The longest name, in bytes.
 pub const MAX_NAME_LENGTH: usize = 128;
 
+/// The first word of a reference to a secret.
+pub const SECRET: &str = "secret";
+
 /// First words of references that are not resources, and so cannot name one.
-pub const RESERVED: [&str; 6] = ["config", "env", "secret", "input", "workspace", "run"];
+pub const RESERVED: [&str; 6] = ["config", "env", SECRET, "input", "workspace", "run"];
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $check:path) => {

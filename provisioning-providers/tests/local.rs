@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use provisioning_core::digest::{Digest, DigestKey};
 use provisioning_core::error::{ErrorKind, Result};
-use provisioning_core::name::{Kind, StepId};
+use provisioning_core::name::{Kind, StepId, WorkspaceId};
 use provisioning_core::provider::{AnyKind, Context, Found, Provider, Reply};
 use provisioning_core::record::Object;
 use provisioning_core::registry::{ProviderFactory, Registry};
-use provisioning_core::schema::Existence;
+use provisioning_core::schema::{Existence, Sealer};
 use provisioning_core::testing::{RecordingReporter, context};
 use provisioning_core::value::{Node, Secret, Value};
 use provisioning_providers::registry;
@@ -188,10 +188,11 @@ async fn an_owner_that_does_not_exist_is_refused_before_anything_is_made() {
 async fn drift_of_content_and_mode_shows_in_what_read_gives() {
     let world = World::new();
     let made = world.create("file", &[("path", "file"), ("content", "as wanted")]).await.expect("creates");
-    let key = DigestKey::new([1; 32]);
     let schema = world.kind("file").schema();
-    let kept = |object: &Object| schema.persistable(&object.outputs, &key);
-    let wanted = schema.persistable(&world.file(&[("path", "file"), ("content", "as wanted")]), &key);
+    let sealer = Sealer::new(WorkspaceId::new(1), DigestKey::new([1; 32]), None);
+    let seal = sealer.of_kind(&schema.kind);
+    let kept = |object: &Object| schema.persistable(&object.outputs, &seal);
+    let wanted = schema.persistable(&world.file(&[("path", "file"), ("content", "as wanted")]), &seal);
     assert_eq!(kept(&made).field("content"), wanted.field("content"));
     fs::write(world.path("file"), b"\xff changed").expect("writes");
     fs::set_permissions(world.path("file"), fs::Permissions::from_mode(0o4755)).expect("changes");

@@ -7,9 +7,10 @@ use std::time::Duration;
 use provisioning_core::error::Result;
 use provisioning_core::plan::Command;
 use provisioning_core::schema::Tokens;
+use provisioning_core::seal::Keyring;
 use provisioning_core::testing::{
-    Scene, Swept, blind_every_step, cancel_and_roll_back, crash_after_every_record, every_fault, fail_and_roll_back,
-    fail_every_undo, pairs, sweep,
+    FakeSecrets, Scene, SeededIds, Swept, blind_every_step, cancel_and_roll_back, crash_after_every_record, every_fault,
+    fail_and_roll_back, fail_every_undo, pairs, sweep,
 };
 use serde_json::{Value as Json, json};
 
@@ -84,6 +85,26 @@ async fn secrets_come_to_one_end() {
     clean("crashes", crash_after_every_record(&scene).await, 3);
     clean("stops taken back", cancel_and_roll_back(&scene).await, 6);
     clean("failures taken back", fail_and_roll_back(&scene).await, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sealed_secrets_come_to_one_end() {
+    let secrets = FakeSecrets::default().with_keys(Keyring::fresh(&SeededIds::new(3)));
+    secrets.set("word", "open sesame");
+    let declared = |size: i64| {
+        json!({
+            "resources": {
+                "host": {},
+                "db": { "size": size, "from": "${secret.word}" },
+                "app": { "from": { "password": "${db.password}", "word": format!("{size} as ${{secret.word}}") } },
+            },
+            "services": { "flag": { "service": "flag", "on": ["host"], "config": { "value": format!("{size} as ${{secret.word}}") } } },
+        })
+    };
+    let scene = Scene { secrets, ..Scene::new(desired(&declared(1))) };
+    check(scene.clone(), &[16, 1], 20).await;
+    let scene = Scene { before: desired(&declared(1)), desired: desired(&declared(2)), ..scene };
+    check(scene, &[16], 5).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use provisioning_core::error::{Error, ErrorKind};
 use provisioning_core::name::suggestion;
+use provisioning_core::value::Value;
 
 use super::look;
 use crate::console::{Console, print};
@@ -42,8 +43,12 @@ pub(super) async fn output(console: Console, start: &Start, name: Option<&str>, 
         (true, Reveal::No) => {
             Error::new(ErrorKind::Denied, format!("the output `{name}` is sensitive")).with_hint("`--reveal` shows it")
         }
+        _ if output.value.any(&|part| matches!(part, Value::Sealed(_))) => {
+            Error::new(ErrorKind::Denied, format!("the output `{name}` is sealed"))
+                .with_hint("an identity that opens the keys of the workspace has to be at hand")
+        }
         _ => Error::new(ErrorKind::NotFound, format!("the output `{name}` has no value that is kept"))
-            .with_hint("it has one after an apply; of a secret only the digest is kept"),
+            .with_hint("it has one after an apply; of a secret only the digest is kept where the workspace has no keys"),
     })?;
     print(&value)?;
     Ok(DONE)

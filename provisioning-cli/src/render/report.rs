@@ -194,8 +194,18 @@ fn shown(output: &OutputValue, reveal: Reveal) -> String {
         return "(sensitive)".to_owned();
     }
     match &output.value {
-        Value::Secret(secret) if reveal == Reveal::Yes => inline(secret.expose()),
+        value if reveal == Reveal::Yes => inline(&unhidden(value)),
         value => inline(value),
+    }
+}
+
+/// A value with its secrets in the clear, as far as they are at hand.
+fn unhidden(value: &Value) -> Value {
+    match value {
+        Value::Secret(secret) => unhidden(secret.expose()),
+        Value::List(items) => Value::list(items.iter().map(unhidden)),
+        Value::Map(map) => Value::map(map.iter().map(|(key, item)| (key.clone(), unhidden(item)))),
+        other => other.clone(),
     }
 }
 
@@ -211,9 +221,9 @@ pub(crate) fn raw(output: &OutputValue, reveal: Reveal) -> Option<String> {
 
 /// An output as JSON: `null` for a value that is masked or not known.
 pub(crate) fn document(output: &OutputValue, reveal: Reveal) -> Json {
-    let hidden = (output.sensitive || output.value.has_secret()) && reveal == Reveal::No;
-    let value = if hidden { Json::Null } else { output.value.expose().unwrap_or(Json::Null) };
-    json!({ "value": value, "sensitive": output.sensitive || output.value.has_secret() })
+    let sensitive = output.sensitive || output.value.is_sensitive();
+    let value = if sensitive && reveal == Reveal::No { Json::Null } else { output.value.expose().unwrap_or(Json::Null) };
+    json!({ "value": value, "sensitive": sensitive })
 }
 
 /// All outputs as JSON.

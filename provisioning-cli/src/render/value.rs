@@ -61,7 +61,7 @@ pub(super) fn inline(value: &Value) -> String {
             format!("{{ {} }}", entries.join(", "))
         }
         Value::Render(render) => format!("(rendered from {})", render.name),
-        Value::Secret(_) => "(sensitive)".to_owned(),
+        Value::Secret(_) | Value::Sealed(_) => "(sensitive)".to_owned(),
         Value::Digest(digest) if digest.is_keyed() => "(sensitive)".to_owned(),
         Value::Digest(digest) => format!("sha256:{}…", digest.short()),
         Value::Unknown => "(known after apply)".to_owned(),
@@ -83,7 +83,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use provisioning_core::digest::{Digest, DigestKey};
-    use provisioning_core::value::Secret;
+    use provisioning_core::value::{Sealed, Secret};
 
     use super::*;
 
@@ -95,9 +95,10 @@ mod tests {
             ("id", Value::Unknown),
             ("key", Value::Secret(Secret::new("hunter2".into()))),
             ("kept", Value::Digest(Digest::keyed(&DigestKey::new([1; 32]), b"hunter2"))),
+            ("sealed", Value::Sealed(Sealed { digest: Digest::of(b"x"), text: "0011:2233".into() })),
             ("sizes", Value::list([Value::Integer(1), Value::Float(2.5)])),
         ]);
-        let expect = r#"{ cidr = "10.0.0.0/24", content = sha256:ba7816bf8f01…, id = (known after apply), kept = (sensitive), key = (sensitive), sizes = [1, 2.5] }"#;
+        let expect = r#"{ cidr = "10.0.0.0/24", content = sha256:ba7816bf8f01…, id = (known after apply), kept = (sensitive), key = (sensitive), sealed = (sensitive), sizes = [1, 2.5] }"#;
         assert_eq!(inline(&value), expect);
     }
 

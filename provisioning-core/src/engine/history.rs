@@ -1,6 +1,7 @@
 //! The journal up to the end of a run: the state before what is to be undone, the state after, and how both came to be.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
@@ -10,6 +11,7 @@ use crate::plan::{Action, Command, Plan, Step};
 use crate::planner::Past;
 use crate::record::{Entry, Fact, StepFact};
 use crate::resource::StateRow;
+use crate::schema::Sealer;
 use crate::value::Value;
 
 /// The rows of a state.
@@ -30,7 +32,7 @@ impl Journal {
     ///
     /// # Errors
     /// `NotFound` when it reached no such checkpoint, `Corrupt` for a journal that does not fit together.
-    pub(super) fn past(&self, summary: &RunSummary, checkpoint: Option<&str>, now: Rows) -> Result<Past> {
+    pub(super) fn past(&self, summary: &RunSummary, checkpoint: Option<&str>, now: Rows, sealer: Arc<Sealer>) -> Result<Past> {
         let since = since(&self.entries, &summary.id, checkpoint)?;
         let steps = self.runs.iter().filter_map(|run| Some((&run.id, by_name(self.plans.get(&run.plan)?)))).collect();
         let history = History { journal: self, steps, run: &summary.id, since };
@@ -51,6 +53,8 @@ impl Journal {
             providers,
             outputs: earlier.map(|(_, plan)| plan.outputs.clone()).unwrap_or_default(),
             answers: earlier.map_or_else(|| Ok(BTreeMap::new()), |(run, plan)| history.answers(run, plan))?,
+            sealer,
+            secrets: Value::Null,
         })
     }
 

@@ -21,7 +21,7 @@ pub type Logs = BTreeMap<String, Vec<u8>>;
 impl Engine {
     pub(super) async fn host_of(&self, name: &str) -> Result<Arc<dyn Host>> {
         let rows = self.store.rows().await?;
-        let outputs = row(&rows, name)?.outputs();
+        let outputs = row(&rows, name)?.opened(&self.disclosure_for_looking().await.sealer);
         let connection = outputs.field("connection").ok_or_else(|| unreachable(name))?;
         self.registry.host(connection)
     }

@@ -8,23 +8,28 @@ use crate::executor::World;
 use crate::journal;
 use crate::name::ResourceName;
 use crate::plan::{Action, Command, Plan, Step};
+use crate::planner::secret_names;
 use crate::record::Outcome;
 use crate::value::Value;
 
 impl Engine {
     pub(super) async fn output_values(&self) -> Result<BTreeMap<String, OutputValue>> {
         let Some((plan, answers)) = self.last_applied().await? else { return Ok(BTreeMap::new()) };
-        let mut world = World::of(&self.store.rows().await?);
+        let mut disclosure = self.disclosure_for_looking().await;
+        disclosure.read(plan.outputs.values().flat_map(|output| secret_names(&output.value))).await?;
+        let mut world = World::of(&self.store.rows().await?, disclosure.sealer.clone(), disclosure.values());
         for (name, answer) in &answers {
-            world.set(name, answer.clone());
+            world.set_answer(name, answer);
         }
         let values = plan.outputs.iter().map(|(name, output)| {
+            let output = output.opened(name, &disclosure.sealer);
             let value = match output.value.resolve(&mut |reference| world.get(reference)) {
                 Ok(value) => value,
                 Err(error) if error.kind() == ErrorKind::NotFound => Value::Unknown,
                 Err(error) => return Err(error.with_context("output", name)),
             };
-            Ok((name.clone(), OutputValue { value, sensitive: output.sensitive }))
+            let sensitive = output.sensitive || value.is_sensitive() || !secret_names(&output.value).is_empty();
+            Ok((name.clone(), OutputValue { value, sensitive }))
         });
         values.collect()
     }

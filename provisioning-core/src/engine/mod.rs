@@ -5,15 +5,16 @@
 //! [`executor`](crate::executor).
 
 mod control;
+mod disclosure;
 mod history;
 mod hosts;
 mod inspect;
 mod options;
 mod refresh;
 mod report;
+mod reveal;
 mod rollback;
 mod runs;
-mod secrets;
 mod settle;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use hosts::Logs;
 pub use options::Builder;
 pub use report::{OutputValue, Report, Status, StepStatus, Undone};
 
+use disclosure::Disclosure;
 use refresh::Eyes;
 use settle::Verdict;
 
@@ -37,12 +39,19 @@ use crate::host::{Host, UnitStatus};
 use crate::journal::RunSummary;
 use crate::name::{ResourceName, RunId, StepId};
 use crate::plan::{Command, Plan};
-use crate::planner::{self, Input, Planned, Seen};
+use crate::planner::{self, Input, KnownSecrets, Planned, Seen};
 pub use crate::planner::{PlanOptions, Refresh};
 use crate::record::Entry;
 use crate::registry::Registry;
 use crate::resource::{Desired, StateRow};
+use crate::secrets::Secrets;
 use crate::store::{Holder, Lease, Range, Store, Verified};
+
+/// What a plan is made on: rows, and those among them whose objects are read first.
+struct Ground<'a> {
+    rows: &'a BTreeMap<ResourceName, StateRow>,
+    read: &'a BTreeMap<ResourceName, StateRow>,
+}
 
 /// The engine over one workspace's store.
 #[derive(Clone)]
@@ -54,6 +63,7 @@ pub struct Engine {
     ids: Arc<dyn Ids>,
     holder: Holder,
     observer: Observer,
+    secrets: Arc<dyn Secrets>,
 }
 
 impl Engine {
@@ -62,12 +72,13 @@ impl Engine {
         Builder::new(registry, store)
     }
 
-    /// Links the declarations and gives their graph; needs no state and makes no call.
+    /// Links the declarations and gives their graph; needs no state, makes no call, and reads no secret.
     ///
     /// # Errors
-    /// `Invalid`, with a diagnostic for every unknown name and for a cycle.
+    /// `Invalid`, with a diagnostic for every unknown name, for a cycle, and for every sensitive value that stands in the
+    /// declarations of a workspace without keys.
     pub fn validate(&self, desired: &Desired) -> Result<Graph<ResourceName>> {
-        planner::link(&self.registry, desired).map(|linked| linked.graph)
+        planner::link(&self.registry, desired, &self.secret_names()).map(|linked| linked.graph)
     }
 
     /// Reads what exists and plans the difference; before, it finds out how that ended which an earlier run began and
@@ -79,7 +90,7 @@ impl Engine {
     pub async fn plan(&self, desired: &Desired, options: &PlanOptions) -> Result<Plan> {
         self.settle_open_steps().await?;
         let rows = self.store.rows().await?;
-        self.plan_reading(desired, options, &rows, &rows).await
+        self.plan_reading(desired, options, &Ground { rows: &rows, read: &rows }, self.disclosure().await?).await
     }
 
     /// Plans the way back from a run, the last one where none is named: to the state as it was before it.
@@ -123,26 +134,28 @@ impl Engine {
         &self,
         desired: &Desired,
         options: &PlanOptions,
-        rows: &BTreeMap<ResourceName, StateRow>,
-        read: &BTreeMap<ResourceName, StateRow>,
+        ground: &Ground<'_>,
+        mut disclosure: Disclosure,
     ) -> Result<Plan> {
-        let identity = self.store.identity();
-        let mut eyes = Eyes::new(self, desired, rows);
+        let (unseen, unread, sealer) = (Seen::default(), KnownSecrets::default(), disclosure.sealer.clone());
+        let blank = Input {
+            registry: &self.registry,
+            desired,
+            state: ground.rows,
+            seen: &unseen,
+            options,
+            sealer: &sealer,
+            secrets: &unread,
+            settings: &self.settings,
+            now: self.clock.now(),
+        };
+        let secrets = disclosure.read_for_plan(&blank).await?;
+        let mut eyes = Eyes::new(self, desired, ground.rows, &disclosure);
         let reads = options.refresh == Refresh::Read && options.command != Command::Forget;
-        let mut seen = if reads { eyes.objects(self, read).await? } else { Seen::default() };
+        let mut seen = if reads { eyes.objects(self, ground.read).await? } else { Seen::default() };
         loop {
-            let input = Input {
-                registry: &self.registry,
-                desired,
-                state: rows,
-                seen: &seen,
-                options,
-                identity: &identity,
-                settings: &self.settings,
-                now: self.clock.now(),
-            };
-            let Planned { mut plan, needs } = planner::plan(&input)?;
-            tracing::debug!(rows = rows.len(), steps = plan.steps.len(), needs = needs.len(), "planned");
+            let Planned { mut plan, needs } = planner::plan(&Input { seen: &seen, secrets: &secrets, ..blank })?;
+            tracing::debug!(rows = ground.rows.len(), steps = plan.steps.len(), needs = needs.len(), "planned");
             if needs.is_empty() {
                 plan.changed_outputs = self.changed_outputs(&plan).await?;
                 return Ok(plan);

@@ -8,6 +8,7 @@ use crate::clock::{Clock, Ids, System};
 use crate::config::Settings;
 use crate::event::Observer;
 use crate::registry::Registry;
+use crate::secrets::{NoSecrets, Secrets};
 use crate::store::{Holder, Store};
 
 /// Builds an [`Engine`].
@@ -19,6 +20,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     observer: Observer,
+    secrets: Arc<dyn Secrets>,
 }
 
 /// A store, for printing.
@@ -40,6 +42,7 @@ impl Builder {
             clock: Arc::new(System),
             ids: Arc::new(System),
             observer: Observer::default(),
+            secrets: Arc::new(NoSecrets),
         }
     }
 
@@ -71,6 +74,13 @@ impl Builder {
         self
     }
 
+    /// Where the secrets of the workspace come from, instead of from nowhere.
+    #[must_use]
+    pub fn secrets(mut self, secrets: Arc<dyn Secrets>) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
     /// The engine.
     pub fn build(self) -> Engine {
         Engine {
@@ -81,6 +91,7 @@ impl Builder {
             ids: self.ids,
             holder: Holder::this_process(),
             observer: self.observer,
+            secrets: self.secrets,
         }
     }
 }

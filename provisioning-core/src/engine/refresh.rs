@@ -7,8 +7,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::Engine;
-use crate::digest::DigestKey;
+use super::{Disclosure, Engine};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::event::{Event, Transient};
 use crate::executor::{Target, Tools, World};
@@ -16,31 +15,49 @@ use crate::name::{Kind, ProviderName, ResourceName};
 use crate::planner::{Need, Seen};
 use crate::provider::AnyKind;
 use crate::record::Object;
-use crate::resource::{Desired, Role, StateRow};
-use crate::schema::{Existence, Keep, Schema, concealed};
+use crate::resource::{Declared, Desired, Role, StateRow};
+use crate::schema::{Existence, Keep, Schema, Sealer, concealed};
 use crate::task::Condition;
-use crate::value::{Map, Value};
+use crate::value::{Map, Redaction, Value};
 
 /// What a read found of one resource: its object, and those of its texts that the state does not know of.
 type Read = (ResourceName, Option<Object>, Value);
 
-/// What is asked of one object: its resource, its identity, and the inputs that it was made with.
-type Asked = (ResourceName, String, Value);
+/// What is asked of one object: its resource, the object as the state has it, and the inputs that it was made with.
+type Asked = (ResourceName, Object, Value);
 
 /// What planning looks at the world with.
 pub(super) struct Eyes {
     tools: Tools,
     world: World,
+    sealer: Arc<Sealer>,
 }
 
 impl Eyes {
-    pub(super) fn new(engine: &Engine, desired: &Desired, rows: &BTreeMap<ResourceName, StateRow>) -> Self {
-        let world = World::of(rows);
-        Self { tools: Tools::new(engine.registry.clone(), desired.providers.clone()), world }
+    pub(super) fn new(
+        engine: &Engine,
+        desired: &Desired,
+        rows: &BTreeMap<ResourceName, StateRow>,
+        disclosure: &Disclosure,
+    ) -> Self {
+        let sealer = disclosure.sealer.clone();
+        let world = World::of(rows, sealer.clone(), disclosure.values());
+        Self { tools: Tools::new(engine.registry.clone(), &desired.providers, &sealer), world, sealer }
     }
 
-    /// Reads every object of the state that there is something to read of, in pages.
+    /// An error without the secrets that somebody who was asked may know, and repeat.
+    fn redacted(&self, error: Error, also: &[&Value]) -> Error {
+        let known = also.iter().copied().chain([self.world.secrets()]).chain(self.tools.all_settings());
+        let redaction = Redaction::of(known);
+        error.redacted(&|text| redaction.text(text))
+    }
+
+    /// Reads every object of the state that there is something to read of.
     pub(super) async fn objects(&mut self, engine: &Engine, rows: &BTreeMap<ResourceName, StateRow>) -> Result<Seen> {
+        self.pages(engine, rows).await.map_err(|error| self.redacted(error, &[]))
+    }
+
+    async fn pages(&mut self, engine: &Engine, rows: &BTreeMap<ResourceName, StateRow>) -> Result<Seen> {
         let mut seen = Seen::default();
         let mut groups: BTreeMap<(&ProviderName, &Kind), Vec<&StateRow>> = BTreeMap::new();
         for row in rows.values().filter(|row| row.object.is_some()) {
@@ -59,10 +76,9 @@ impl Eyes {
                 checked.push(alias);
             }
             for page in rows.chunks(engine.settings.refresh_page) {
-                let page =
-                    page.iter().filter_map(|row| Some((row.name.clone(), row.object.as_ref()?.id.clone(), row.inputs.clone())));
+                let page = page.iter().filter_map(|row| Some((row.name.clone(), row.object.clone()?, row.inputs.clone())));
                 let page = page.collect();
-                let read = read_page(target.clone(), page, engine.store.identity().digest_key, engine.settings.timeout_seconds);
+                let read = read_page(target.clone(), page, self.sealer.clone(), engine.settings.timeout_seconds);
                 let slots = slots.clone();
                 reads.spawn(async move {
                     let _slot = slots.acquire_owned().await.map_err(|_| Error::bug("the slots of a refresh were closed"))?;
@@ -100,31 +116,17 @@ impl Eyes {
         for need in needs {
             match need {
                 Need::Answer { name, query } => {
-                    let declared = &desired.resources[&name];
-                    let Target::Lookup(lookup) = self.tools.target(&self.world, &declared.role, &declared.kind)? else {
-                        continue;
-                    };
-                    let answer = within(engine.settings.timeout_seconds, lookup.read(&query)).await;
-                    let answer = answer.map_err(|error| error.with_context("lookup", name.as_str()))?;
-                    let answer = query.overlaid(&answer);
-                    self.world.set(&name, answer.clone());
-                    let kept = lookup.schema().persistable(&answer, &engine.store.identity().digest_key);
-                    seen.answers.insert(name, kept);
+                    let answer = self.look_up(engine, &desired.resources[&name], &query).await;
+                    let answer = answer.map_err(|error| self.redacted(error, &[&query]).with_context("lookup", name.as_str()))?;
+                    seen.answers.extend(answer.map(|answer| (name, answer)));
                 }
                 Need::Condition { name, connection, inputs, host_changes } => {
-                    let (host, service) = (self.tools.host(&connection)?, self.tools.service(&desired.resources[&name].kind)?);
-                    let check = service.check(&name, host.as_ref(), &inputs);
-                    let condition = within(engine.settings.timeout_seconds, check).await;
-                    let condition = match condition {
+                    let kind = &desired.resources[&name].kind;
+                    let checked = self.check(engine, (&name, kind), &connection, &inputs).await;
+                    let checked = checked.map_err(|error| self.redacted(error, &[&inputs, &connection]));
+                    let condition = match checked {
                         Err(error) if host_changes => Condition::Differs(format!("its host cannot tell now: {error}")),
                         other => other.map_err(|error| error.with_context("service", name.as_str()))?,
-                    };
-                    let condition = match condition {
-                        Condition::InSync(outputs) => {
-                            let outputs = concealed(&outputs, &inputs);
-                            Condition::InSync(service.schema().persistable(&outputs, &engine.store.identity().digest_key))
-                        }
-                        other => other,
                     };
                     engine.observer.observe(&Event::Transient(Transient::Refreshed { resource: name.clone() }));
                     seen.conditions.insert(name, condition);
@@ -133,20 +135,46 @@ impl Eyes {
         }
         Ok(())
     }
+
+    /// What a lookup answers, in the form that may be kept.
+    async fn look_up(&mut self, engine: &Engine, declared: &Declared, query: &Value) -> Result<Option<Value>> {
+        let Target::Lookup(lookup) = self.tools.target(&self.world, &declared.role, &declared.kind)? else { return Ok(None) };
+        let answer = within(engine.settings.timeout_seconds, lookup.read(query)).await?;
+        let answer = query.overlaid(&concealed(&answer, query));
+        let kept = lookup.schema().persistable(&answer, &self.sealer.of_lookups());
+        self.world.set(&declared.name, answer);
+        Ok(Some(kept))
+    }
+
+    /// The condition of a service, with its outputs in the form that may be kept.
+    async fn check(&self, engine: &Engine, service: (&ResourceName, &Kind), way: &Value, inputs: &Value) -> Result<Condition> {
+        let (name, kind) = service;
+        let (host, service) = (self.tools.host(way)?, self.tools.service(kind)?);
+        let condition = within(engine.settings.timeout_seconds, service.check(name, host.as_ref(), inputs)).await?;
+        Ok(match condition {
+            Condition::InSync(outputs) => {
+                let outputs = concealed(&outputs, inputs);
+                Condition::InSync(service.schema().persistable(&outputs, &self.sealer.of_kind(kind)))
+            }
+            Condition::Differs(what) => Condition::Differs(Redaction::of([inputs, self.world.secrets()]).text(&what)),
+            Condition::Absent => Condition::Absent,
+        })
+    }
 }
 
-async fn read_page(kind: Arc<dyn AnyKind>, page: Vec<Asked>, key: DigestKey, seconds: f64) -> Result<Vec<Read>> {
-    let ids: Vec<_> = page.iter().map(|(_, id, _)| id.clone()).collect();
+async fn read_page(kind: Arc<dyn AnyKind>, page: Vec<Asked>, sealer: Arc<Sealer>, seconds: f64) -> Result<Vec<Read>> {
+    let ids: Vec<_> = page.iter().map(|(_, known, _)| known.id.clone()).collect();
     let schema = kind.schema();
+    let seal = sealer.of_kind(&schema.kind);
     let objects = within(seconds, kind.read(&ids)).await.map_err(|error| error.with_context("kind", schema.kind.as_str()))?;
-    let kept = |name: ResourceName, object: Option<Object>, inputs: &Value| {
+    let kept = |(name, known, inputs): Asked, object: Option<Object>| {
         let Some(object) = object else { return (name, None, Value::Null) };
-        let plain = concealed(&object.outputs, inputs);
-        let outputs = schema.persistable(&plain, &key);
-        let texts = new_texts(&schema, &plain, &outputs, inputs);
+        let plain = concealed(&object.outputs, &inputs);
+        let outputs = schema.remembered(&schema.persistable(&plain, &seal), &known.outputs);
+        let texts = new_texts(&schema, &plain, &outputs, &inputs);
         (name, Some(Object { outputs, ..object }), texts)
     };
-    Ok(page.into_iter().zip(objects).map(|((name, _, inputs), object)| kept(name, object, &inputs)).collect())
+    Ok(page.into_iter().zip(objects).map(|(asked, object)| kept(asked, object)).collect())
 }
 
 /// The texts that are not the ones that the state has digests of: who looks at a plan may see what they became.

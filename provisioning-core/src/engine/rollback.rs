@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::history::Journal;
-use super::{Control, Engine, Report, Undone};
+use super::{Control, Disclosure, Engine, Ground, Report, Undone};
 use crate::config::OnFailure;
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::journal::{RunSummary, Status};
@@ -23,13 +23,15 @@ impl Engine {
 
     /// The plan that leads back from a run; `None` where that changed nothing.
     async fn plan_from(&self, summary: &RunSummary, checkpoint: Option<&str>) -> Result<Option<Plan>> {
-        let past = self.past(summary, checkpoint).await?;
+        let mut disclosure = self.disclosure().await?;
+        let past = self.past(summary, checkpoint, &mut disclosure).await?;
         let Some(back) = way_back(&past)? else { return Ok(None) };
         let targets = back.touched.iter().map(ToString::to_string).collect();
         let options = PlanOptions { targets, ..PlanOptions::new(Command::Apply) };
         let read = back.rows.iter().filter(|(name, _)| back.touched.contains(*name));
         let read = read.map(|(name, row)| (name.clone(), row.clone())).collect();
-        let plan = self.plan_reading(&back.desired, &options, &back.rows, &read).await?;
+        let ground = Ground { rows: &back.rows, read: &read };
+        let plan = self.plan_reading(&back.desired, &options, &ground, disclosure).await?;
         let plan = Plan { command: Command::Rollback, undoes: Some(summary.id.clone()), ..back.complete(plan) };
         Ok(Some(Plan { changed_outputs: self.changed_outputs(&plan).await?, ..plan }))
     }
@@ -112,7 +114,7 @@ impl Engine {
         })
     }
 
-    async fn past(&self, summary: &RunSummary, checkpoint: Option<&str>) -> Result<Past> {
+    async fn past(&self, summary: &RunSummary, checkpoint: Option<&str>, disclosure: &mut Disclosure) -> Result<Past> {
         let (entries, runs) = (self.store.entries(Range::default()).await?, self.store.runs().await?);
         let mut plans = BTreeMap::new();
         for run in &runs {
@@ -120,7 +122,10 @@ impl Engine {
                 plans.insert(run.plan.clone(), self.store.plan(&run.plan).await?);
             }
         }
-        Journal { entries, runs, plans }.past(summary, checkpoint, self.store.rows().await?)
+        let journal = Journal { entries, runs, plans };
+        let past = journal.past(summary, checkpoint, self.store.rows().await?, disclosure.sealer.clone())?;
+        disclosure.read(past.secret_names()).await?;
+        Ok(Past { secrets: disclosure.values(), ..past })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Control, Engine, Report};
+use super::{Control, Disclosure, Engine, Report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Transient};
 use crate::executor::{self, Job, Mode};
@@ -22,7 +22,8 @@ struct Taken {
     id: RunId,
     plan: Arc<Plan>,
     progress: Progress,
-    secrets: BTreeMap<ResourceName, Value>,
+    disclosure: Disclosure,
+    revealed: BTreeMap<ResourceName, Value>,
 }
 
 impl Engine {
@@ -30,23 +31,24 @@ impl Engine {
         if plan.is_empty() {
             return Ok(Report::nothing_to_do());
         }
-        let lease = self.acquire().await?;
-        let result = self.begin_holding(plan, control, &lease).await;
-        self.give_up(&lease, result).await
-    }
-
-    async fn begin_holding(&self, plan: &Plan, control: &Control, lease: &Lease) -> Result<Report> {
-        let identity = self.store.identity();
-        if plan.workspace != identity.workspace {
+        if plan.workspace != self.store.identity().workspace {
             return Err(
                 Error::new(ErrorKind::Conflict, "the plan was made for another workspace").with_hint("plan again in this one")
             );
         }
+        let mut disclosure = self.disclosure().await?;
+        disclosure.read_for_run(plan, &Progress::default(), Mode::CarryOut).await?;
+        let lease = self.acquire().await?;
+        let result = self.begin_holding(plan, (Mode::CarryOut, control), disclosure, &lease).await;
+        self.give_up(&lease, result).await
+    }
+
+    async fn begin_holding(&self, plan: &Plan, how: (Mode, &Control), disclosure: Disclosure, lease: &Lease) -> Result<Report> {
         if let Some(run) = self.unfinished().await?
             && run.plan == plan.hash()
         {
             // What was approved stays approved: the run goes on where it failed, was stopped or died.
-            return self.take_up_holding(Some(&run.id), (Mode::CarryOut, control), lease).await;
+            return self.take_up_holding(Some(&run.id), how, disclosure, lease).await;
         }
         self.take_in_late(lease).await?;
         self.refuse_open_steps(Some(lease)).await?;
@@ -63,8 +65,8 @@ impl Engine {
         let (command, undoes) = (plan.command.as_str().to_owned(), plan.undoes.clone());
         drafts.push(fact(&id, at, Fact::RunStarted { plan: hash, command, undoes }));
         self.record(lease, drafts).await?;
-        let taken = Taken { id, plan: Arc::new(plan.clone()), progress: Progress::default(), secrets: BTreeMap::new() };
-        self.execute(taken, lease, (Mode::CarryOut, control)).await
+        let (plan, progress) = (Arc::new(plan.clone()), Progress::default());
+        self.execute(Taken { id, plan, progress, disclosure, revealed: BTreeMap::new() }, lease, how).await
     }
 
     /// A plan holds as long as nothing has moved that it touches or reads.
@@ -81,21 +83,37 @@ impl Engine {
     }
 
     pub(super) async fn take_up(&self, run: Option<&RunId>, control: &Control) -> Result<Report> {
+        let disclosure = self.disclosure_for(&self.resumable(run).await?, Mode::CarryOut).await?;
         let lease = self.acquire().await?;
-        let result = self.take_up_holding(run, (Mode::CarryOut, control), &lease).await;
+        let result = self.take_up_holding(run, (Mode::CarryOut, control), disclosure, &lease).await;
         self.give_up(&lease, result).await
     }
 
-    pub(super) async fn take_up_holding(&self, run: Option<&RunId>, how: (Mode, &Control), lease: &Lease) -> Result<Report> {
+    /// The secrets that the rest of a run needs. They are read before its lease is taken: that may take a person's time.
+    pub(super) async fn disclosure_for(&self, run: &RunSummary, mode: Mode) -> Result<Disclosure> {
+        let mut disclosure = self.disclosure().await?;
+        disclosure.read_for_run(&self.store.plan(&run.plan).await?, &self.progress(&run.id).await?, mode).await?;
+        Ok(disclosure)
+    }
+
+    pub(super) async fn take_up_holding(
+        &self,
+        run: Option<&RunId>,
+        how: (Mode, &Control),
+        mut disclosure: Disclosure,
+        lease: &Lease,
+    ) -> Result<Report> {
         self.take_in_late(lease).await?;
         let summary = self.resumable(run).await?;
         let plan = Arc::new(self.store.plan(&summary.plan).await?);
         let progress = self.progress(&summary.id).await?;
         let rows = self.store.rows().await?;
-        let secrets = self.secrets(&plan, &progress, &rows).await;
+        // Nothing more is read here, unless another process has come in between.
+        disclosure.read_for_run(&plan, &progress, how.0).await?;
+        let revealed = self.revealed((&plan, &progress), &rows, &disclosure).await;
         let resumed = Fact::RunResumed { by: self.holder.to_string() };
         self.record(lease, vec![fact(&summary.id, self.clock.now(), resumed)]).await?;
-        self.execute(Taken { id: summary.id, plan, progress, secrets }, lease, how).await
+        self.execute(Taken { id: summary.id, plan, progress, disclosure, revealed }, lease, how).await
     }
 
     async fn resumable(&self, run: Option<&RunId>) -> Result<RunSummary> {
@@ -178,7 +196,7 @@ impl Engine {
     }
 
     async fn execute(&self, taken: Taken, lease: &Lease, (mode, control): (Mode, &Control)) -> Result<Report> {
-        let Taken { id, plan, progress, secrets } = taken;
+        let Taken { id, plan, progress, disclosure, revealed } = taken;
         let begun = Instant::now();
         let done = succeeded(&progress);
         tracing::info!(run = %id, steps = plan.steps.len(), done, "running");
@@ -190,7 +208,9 @@ impl Engine {
             plan: plan.clone(),
             progress,
             rows: self.store.rows().await?,
-            secrets,
+            sealer: disclosure.sealer.clone(),
+            secrets: disclosure.values(),
+            revealed,
             registry: self.registry.clone(),
             store: self.store.clone(),
             lease: lease.clone(),

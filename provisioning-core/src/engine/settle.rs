@@ -1,7 +1,7 @@
 //! Settling what a run left open: by looking, by what was learned too late, and by hand.
 
 use super::runs::fact;
-use super::{Control, Engine};
+use super::{Control, Disclosure, Engine};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::event::{Event, Transient};
 use crate::executor::{Mode, Target, Tools, World};
@@ -30,8 +30,12 @@ impl Engine {
             return Ok(());
         }
         self.refuse_another_holder(None).await?;
+        let disclosure = match self.unfinished().await? {
+            Some(run) => self.disclosure_for(&run, Mode::Settle).await?,
+            None => self.disclosure().await?,
+        };
         let lease = self.acquire().await?;
-        let settled = self.settle_all(&lease).await;
+        let settled = self.settle_all(disclosure, &lease).await;
         self.give_up(&lease, settled).await?;
         self.refuse_open_steps(None).await
     }
@@ -44,13 +48,13 @@ impl Engine {
         Ok(open || !self.store.late().await?.is_empty())
     }
 
-    async fn settle_all(&self, lease: &Lease) -> Result<()> {
+    async fn settle_all(&self, disclosure: Disclosure, lease: &Lease) -> Result<()> {
         self.take_in_late(lease).await?;
         if let Some(run) = self.unfinished().await?
             && self.progress(&run.id).await?.open_steps().next().is_some()
         {
             self.observer.observe(&Event::Transient(Transient::Settling { run: run.id.clone() }));
-            self.take_up_holding(Some(&run.id), (Mode::Settle, &Control::new()), lease).await?;
+            self.take_up_holding(Some(&run.id), (Mode::Settle, &Control::new()), disclosure, lease).await?;
         }
         Ok(())
     }
@@ -92,12 +96,22 @@ impl Engine {
 
     /// Records what somebody found out about an open step.
     pub(super) async fn settle_by_hand(&self, step: &StepId, verdict: Verdict<'_>) -> Result<()> {
+        let disclosure = match (verdict, self.unfinished().await?) {
+            (Verdict::Made(_), Some(run)) => Some(self.disclosure_for(&run, Mode::Settle).await?),
+            _ => None,
+        };
         let lease = self.acquire().await?;
-        let result = self.settle_holding(step, verdict, &lease).await;
+        let result = self.settle_holding(step, verdict, disclosure, &lease).await;
         self.give_up(&lease, result).await
     }
 
-    async fn settle_holding(&self, step: &StepId, verdict: Verdict<'_>, lease: &Lease) -> Result<()> {
+    async fn settle_holding(
+        &self,
+        step: &StepId,
+        verdict: Verdict<'_>,
+        disclosure: Option<Disclosure>,
+        lease: &Lease,
+    ) -> Result<()> {
         let not_open = || {
             Error::new(ErrorKind::NotFound, format!("the last run has no step `{step}` that began and did not end"))
                 .with_hint("`provisioning status` lists them")
@@ -111,24 +125,25 @@ impl Engine {
             let failure = Failure { kind: ErrorKind::InDoubt, message, hint: None };
             StepFact::Failed { failure, retry_after: None, partial }
         };
-        let settled = match verdict {
-            Verdict::Made(object) => {
+        let settled = match (verdict, disclosure) {
+            (Verdict::Made(_), None) => return Err(not_open()),
+            (Verdict::Made(object), Some(disclosure)) => {
                 if let Some((_, Some(known))) = progress.status(step).open() {
                     let message = format!("`{step}` is known to have made `{known}`");
                     return Err(Error::new(ErrorKind::Conflict, message).with_hint("`provisioning resume` goes on with it"));
                 }
-                self.check_adoption(&run, step, object).await?;
+                self.check_adoption(&run, step, object, disclosure).await?;
                 StepFact::Identified { object: object.to_owned() }
             }
-            Verdict::Nothing => failed("it had no effect, as somebody found who looked".to_owned(), false),
-            Verdict::GivenUp(reason) => failed(format!("given up by hand: {reason}"), true),
+            (Verdict::Nothing, _) => failed("it had no effect, as somebody found who looked".to_owned(), false),
+            (Verdict::GivenUp(reason), _) => failed(format!("given up by hand: {reason}"), true),
         };
         let draft = self.draft(&run, step, settled).await?;
         self.record(lease, vec![draft]).await
     }
 
     /// An object is adopted only by a create, when it is there and nobody has it.
-    async fn check_adoption(&self, run: &RunSummary, id: &StepId, object: &str) -> Result<()> {
+    async fn check_adoption(&self, run: &RunSummary, id: &StepId, object: &str, disclosure: Disclosure) -> Result<()> {
         let plan = self.store.plan(&run.plan).await?;
         let step = plan.steps.iter().find(|step| step.id == *id).filter(|step| step.action == Action::Create);
         let Some(step) = step else {
@@ -141,8 +156,9 @@ impl Engine {
         {
             return Err(Error::new(ErrorKind::Conflict, format!("`{object}` belongs to `{}` already", owner.name)));
         }
-        let mut tools = Tools::new(self.registry.clone(), plan.providers.clone());
-        let Target::Kind(kind) = tools.target(&World::of(&rows), &step.role, &step.kind)? else {
+        let mut tools = Tools::new(self.registry.clone(), &plan.providers, &disclosure.sealer);
+        let world = World::of(&rows, disclosure.sealer.clone(), disclosure.values());
+        let Target::Kind(kind) = tools.target(&world, &step.role, &step.kind)? else {
             return Err(Error::bug(format!("`{id}` creates what is no resource")));
         };
         let found = super::refresh::within(self.settings.timeout_seconds, kind.read(&[object.to_owned()])).await?;

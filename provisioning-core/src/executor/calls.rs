@@ -20,9 +20,10 @@ use crate::name::{RunId, StepId, WorkspaceId};
 use crate::plan::{Action, Plan, Step};
 use crate::provider::{Context, Reporter, Token};
 use crate::record::Object;
+use crate::resource::Role;
 use crate::schedule::{Call, Event, Reply, StepIndex};
 use crate::schema::Existence;
-use crate::value::Value;
+use crate::value::{Redaction, Value};
 
 /// An external identity that a running call reports, and whom to tell when it is durable.
 pub(super) struct Identified {
@@ -70,7 +71,7 @@ impl Calls {
             plan: job.plan.clone(),
             run: job.id.clone(),
             workspace: job.workspace.clone(),
-            tools: Tools::new(job.registry.clone(), job.plan.providers.clone()),
+            tools: Tools::new(job.registry.clone(), &job.plan.providers, &job.sealer),
             observer: job.observer.clone(),
             identified,
             tasks: JoinSet::new(),
@@ -88,7 +89,9 @@ impl Calls {
     pub(super) fn prepare(&mut self, index: StepIndex, ledger: &mut Ledger) -> Value {
         let (target, kept) = match self.resolve(index, ledger) {
             Ok((target, inputs)) => {
-                let kept = target.as_ref().map_or(Value::Null, |target| ledger.persistable(&target.schema(), &inputs));
+                let kept = target
+                    .as_ref()
+                    .map_or(Value::Null, |target| ledger.persistable(&self.plan.steps[index], &target.schema(), &inputs));
                 ledger.set_inputs(index, inputs);
                 (Ok(target), kept)
             }
@@ -104,7 +107,7 @@ impl Calls {
             return Ok((None, Value::Null));
         }
         let target = self.tools.target(&ledger.world, &step.role, &step.kind)?;
-        let inputs = ledger.world.resolve(&step.inputs)?;
+        let inputs = target.schema().hidden(&ledger.resolve(step)?);
         if step.inputs.has_references() {
             let problems = target.schema().check_resolved(&inputs, &format!("resources.{}", step.resource));
             if let Some(error) = Error::from_diagnostics(problems) {
@@ -124,14 +127,15 @@ impl Calls {
             _ => self.targets.remove(&index).unwrap_or(Ok(None)),
         };
         let settle = settle_time(target.as_ref().ok().and_then(Option::as_ref), call);
-        let context = self.context(index, ledger);
-        let (plan, inputs) = (self.plan.clone(), ledger.inputs(index));
+        let inputs = ledger.inputs(index);
+        let step = ledger.opened(&self.plan.steps[index]);
+        let redaction = self.redaction(&step, &inputs, ledger);
+        let context = self.context(index, ledger, redaction.clone());
         tracing::debug!(step = %self.plan.steps[index].id, ?call, "calling");
         let task = self.tasks.spawn(async move {
-            let step = &plan.steps[index];
             let limit = Duration::try_from_secs_f64(step.timeout_seconds).unwrap_or(Duration::MAX).saturating_add(settle);
-            match tokio::time::timeout(limit, perform(step, target, call, context, &inputs)).await {
-                Ok(result) => result,
+            match tokio::time::timeout(limit, perform(&step, target, call, context, &inputs)).await {
+                Ok(result) => redacted(result, &redaction),
                 Err(_) => Err(unsure(format!("no answer within {limit:?}"))),
             }
         });
@@ -147,7 +151,19 @@ impl Calls {
         changes && self.again.contains(&step)
     }
 
-    fn context(&self, index: StepIndex, ledger: &Ledger) -> Context {
+    /// The secrets that somebody who is called for a step may know, and repeat.
+    fn redaction(&self, step: &Step, inputs: &Value, ledger: &Ledger) -> Arc<Redaction> {
+        let prior = step.prior.as_ref().map(|prior| &prior.outputs);
+        let settings = step.role.provider().and_then(|alias| self.tools.settings(alias));
+        let connection = match &step.role {
+            Role::Service { host } => ledger.world.connection(host).ok(),
+            Role::Managed { .. } | Role::Lookup { .. } => None,
+        };
+        let known = [inputs, &step.inputs, ledger.world.secrets()].into_iter().chain(prior).chain(settings);
+        Arc::new(Redaction::of(known.chain(&connection)))
+    }
+
+    fn context(&self, index: StepIndex, ledger: &Ledger, redaction: Arc<Redaction>) -> Context {
         let step = &self.plan.steps[index];
         let status = ledger.progress.status(&step.id);
         let (attempt, object) = status.open().map_or((1, None), |(attempt, object)| (attempt, object.map(str::to_owned)));
@@ -157,6 +173,7 @@ impl Calls {
             run: self.run.clone(),
             identified: self.identified.clone(),
             observer: self.observer.clone(),
+            redaction,
         };
         Context {
             workspace: self.workspace.clone(),
@@ -267,6 +284,17 @@ impl Calls {
     }
 }
 
+/// What came of a call, without the secrets that it was made with: whatever it says goes into the journal, and is shown.
+fn redacted(result: Result<Effect>, redaction: &Redaction) -> Result<Effect> {
+    match result {
+        Ok(Effect::Done(object)) => Ok(Effect::Done(object)),
+        Ok(Effect::Wait { after, phase }) => Ok(Effect::Wait { after, phase: redaction.text(&phase) }),
+        Ok(Effect::Unfinished(why)) => Ok(Effect::Unfinished(redaction.text(&why))),
+        Ok(Effect::InDoubt(why)) => Ok(Effect::InDoubt(redaction.text(&why))),
+        Err(error) => Err(error.redacted(&|text| redaction.text(text))),
+    }
+}
+
 /// How long a search may take that comes before the call.
 fn settle_time(target: Option<&Target>, call: Call) -> Duration {
     match (target, call) {
@@ -281,6 +309,7 @@ struct StepReporter {
     run: RunId,
     identified: mpsc::UnboundedSender<Identified>,
     observer: Observer,
+    redaction: Arc<Redaction>,
 }
 
 #[async_trait]
@@ -294,7 +323,7 @@ impl Reporter for StepReporter {
     }
 
     fn progress(&self, message: &str) {
-        let (run, step, message) = (self.run.clone(), self.step.clone(), message.to_owned());
+        let (run, step, message) = (self.run.clone(), self.step.clone(), self.redaction.text(message));
         self.observer.observe(&Shown::Transient(Transient::Progress { run, step, message }));
     }
 }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 
 use super::tools::World;
 use crate::clock::Timestamp;
-use crate::digest::DigestKey;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{Progress, RowChange, Status, effect};
 use crate::name::{ResourceName, RunId, StepId};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, Step};
 use crate::record::{Fact, Object, Record, StepFact};
 use crate::resource::StateRow;
-use crate::schema::{Schema, concealed};
+use crate::schema::{Schema, Seal, concealed};
 use crate::store::Draft;
 use crate::value::Value;
 
@@ -22,7 +21,6 @@ pub(super) struct Ledger {
     pub progress: Progress,
     pub world: World,
     rows: BTreeMap<ResourceName, StateRow>,
-    key: DigestKey,
     /// The resolved inputs of steps that run, secrets included; never written.
     inputs: HashMap<usize, Value>,
 }
@@ -33,23 +31,22 @@ impl Ledger {
         plan: Arc<Plan>,
         progress: Progress,
         rows: BTreeMap<ResourceName, StateRow>,
-        key: DigestKey,
+        mut world: World,
     ) -> Self {
-        let mut world = World::of(&rows);
         for (name, answer) in &plan.lookups {
-            world.set(name, answer.clone());
+            world.set_answer(name, answer);
         }
         for step in &plan.steps {
             if let Some(answer) = progress.answers.get(&step.id) {
-                world.set(&step.resource, answer.clone());
+                world.set_answer(&step.resource, answer);
             }
             if let Action::Rename { from } = &step.action
                 && let Some(row) = rows.get(from).filter(|row| row.object.is_some())
             {
-                world.set(&step.resource, row.outputs());
+                world.set_row(&step.resource, row);
             }
         }
-        Self { run, plan, progress, world, rows, key, inputs: HashMap::new() }
+        Self { run, plan, progress, world, rows, inputs: HashMap::new() }
     }
 
     pub(super) fn set_inputs(&mut self, step: usize, inputs: Value) {
@@ -75,7 +72,7 @@ impl Ledger {
         for change in &rows {
             self.take_in(change);
             if let (Action::Rename { .. } | Action::Reinstate { .. }, RowChange::Put(row)) = (&step.action, change) {
-                self.world.set(&row.name, row.outputs());
+                self.world.set_row(&row.name, row);
             }
         }
         let fact = Fact::Step { id: step.id.clone(), fact };
@@ -99,18 +96,47 @@ impl Ledger {
         let step = &plan.steps[index];
         let inputs = self.inputs.remove(&index).unwrap_or_default();
         let object = object?;
+        let seal = self.seal(step);
         let inputs = match step.action {
-            Action::Refresh => self.rows.get(&step.resource).map(|row| row.inputs.clone()).unwrap_or_default(),
+            Action::Refresh => self.rows.get(&step.resource).map(|row| seal.open(&row.inputs)).unwrap_or_default(),
             _ => inputs,
         };
-        let outputs = concealed(&object.outputs, &inputs);
+        let known = self.rows.get(&step.resource).and_then(|row| row.object.as_ref()).filter(|known| known.id == object.id);
+        let outputs = match (schema, known) {
+            (Some(schema), Some(known)) => schema.remembered(&object.outputs, &seal.open(&known.outputs)),
+            _ => object.outputs.clone(),
+        };
+        let outputs = concealed(&outputs, &inputs);
+        let kept = schema.map_or_else(|| seal.close(&outputs), |schema| schema.persistable(&outputs, &seal));
         self.world.set(&step.resource, inputs.overlaid(&outputs));
-        let outputs = schema.map_or_else(|| outputs.clone(), |schema| schema.persistable(&outputs, &self.key));
-        Some(Object { outputs, ..object })
+        Some(Object { outputs: kept, ..object })
     }
 
-    pub(super) fn persistable(&self, schema: &Schema, inputs: &Value) -> Value {
-        schema.persistable(inputs, &self.key)
+    /// The form of a step's inputs that may be kept.
+    pub(super) fn persistable(&self, step: &Step, schema: &Schema, inputs: &Value) -> Value {
+        schema.persistable(inputs, &self.seal(step))
+    }
+
+    /// What a step is called with, its references replaced and secrets in the clear.
+    pub(super) fn resolve(&self, step: &Step) -> Result<Value> {
+        let inputs = self.opened(step).inputs;
+        if inputs.is_withheld() {
+            let message = format!("what `{}` was declared with is sealed, and its key is not at hand", step.resource);
+            return Err(Error::new(ErrorKind::Denied, message)
+                .with_hint("an identity that opens the keys of the workspace has to be at hand"));
+        }
+        self.world.resolve(&inputs)
+    }
+
+    /// A step with what is kept in it in the clear: its fields as written, and the object that it changes or removes.
+    pub(super) fn opened(&self, step: &Step) -> Step {
+        let seal = self.seal(step);
+        let prior = step.prior.as_ref().map(|prior| Object { outputs: seal.open(&prior.outputs), ..prior.clone() });
+        Step { inputs: seal.open(&step.inputs), prior, ..step.clone() }
+    }
+
+    fn seal(&self, step: &Step) -> Seal<'_> {
+        step.role.seal(self.world.sealer(), &step.kind)
     }
 
     fn take_in(&mut self, change: &RowChange) {

@@ -26,6 +26,7 @@ use crate::plan::Plan;
 use crate::record::Outcome;
 use crate::registry::Registry;
 use crate::resource::StateRow;
+use crate::schema::Sealer;
 use crate::store::{Lease, Store};
 use crate::value::Value;
 
@@ -58,8 +59,12 @@ pub(crate) struct Job {
     pub plan: Arc<Plan>,
     pub progress: Progress,
     pub rows: BTreeMap<ResourceName, StateRow>,
+    /// What seals secrets that are recorded, and opens those that were.
+    pub sealer: Arc<Sealer>,
+    /// The secrets that the steps refer to, by name.
+    pub secrets: Value,
     /// Outputs in the clear of resources of which the rows have digests.
-    pub secrets: BTreeMap<ResourceName, Value>,
+    pub revealed: BTreeMap<ResourceName, Value>,
     pub registry: Registry,
     pub store: Arc<dyn Store>,
     pub lease: Lease,

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::calls::{Calls, Finished, Identified, Learned};
 use super::ledger::Ledger;
-use super::{Job, Mode, Stop};
+use super::{Job, Mode, Stop, World};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event as Shown, Observer, Transient};
@@ -58,11 +58,10 @@ impl Run {
         let schedule = Schedule::new(&job.plan, |index| job.progress.status(&steps[index].id), policy);
         let (sender, identified) = mpsc::unbounded_channel();
         let calls = Calls::new(&job, sender);
-        let key = job.store.identity().digest_key;
-        let mut ledger = Ledger::new(job.id, job.plan, job.progress, job.rows, key);
-        for (name, outputs) in job.secrets {
-            ledger.world.set(&name, outputs);
-        }
+        let mut world = World::of(&job.rows, job.sealer, job.secrets);
+        // What was read again is more than the rows say.
+        job.revealed.into_iter().for_each(|(name, outputs)| world.set(&name, outputs));
+        let ledger = Ledger::new(job.id, job.plan, job.progress, job.rows, world);
         Self {
             mode: job.mode,
             ledger,

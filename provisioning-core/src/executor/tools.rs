@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::name::{Kind, ProviderName, ResourceName};
+use crate::name::{Kind, ProviderName, ResourceName, SECRET};
 use crate::provider::{AnyKind, AnyLookup, Provider};
 use crate::registry::Registry;
 use crate::resource::{Outputs, ProviderSettings, Role, StateRow};
-use crate::schema::Schema;
+use crate::schema::{Schema, Sealer};
 use crate::task::TaskService;
-use crate::value::{Reference, Value};
+use crate::value::{Reference, Value, withheld};
 
 /// Whom a step calls.
 #[derive(Clone)]
@@ -31,20 +31,43 @@ impl Target {
     }
 }
 
-/// What references see: the outputs of every resource, as far as they are known.
-#[derive(Default)]
+/// What references see: the outputs of every resource, as far as they are known, and secrets; all of it in the clear, as
+/// far as it can be opened.
 pub(crate) struct World {
+    sealer: Arc<Sealer>,
     outputs: Outputs,
 }
 
 impl World {
-    /// What the rows of a state say, as far as they have an object.
-    pub(crate) fn of(rows: &BTreeMap<ResourceName, StateRow>) -> Self {
-        let mut world = Self::default();
+    /// What the rows of a state say, as far as they have an object, and secrets by name.
+    pub(crate) fn of(rows: &BTreeMap<ResourceName, StateRow>, sealer: Arc<Sealer>, secrets: Value) -> Self {
+        let mut world = Self { sealer, outputs: Outputs::with_secrets(secrets) };
         for row in rows.values().filter(|row| row.object.is_some()) {
-            world.set(&row.name, row.outputs());
+            world.set_row(&row.name, row);
         }
         world
+    }
+
+    /// What seals and opens what it is made of.
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.sealer
+    }
+
+    /// What a row says, under a name that may not be its own any more.
+    pub(crate) fn set_row(&mut self, name: &ResourceName, row: &StateRow) {
+        let outputs = row.opened(&self.sealer);
+        self.set(name, outputs);
+    }
+
+    /// What a lookup answered, as it was kept.
+    pub(crate) fn set_answer(&mut self, name: &ResourceName, answer: &Value) {
+        let answer = self.sealer.of_lookups().open(answer);
+        self.set(name, answer);
+    }
+
+    /// The secrets, by name.
+    pub(crate) fn secrets(&self) -> &Value {
+        self.outputs.get(SECRET).unwrap_or(&Value::Null)
     }
 
     pub(crate) fn set(&mut self, name: &ResourceName, outputs: Value) {
@@ -58,16 +81,13 @@ impl World {
         }
     }
 
-    /// The value with its references replaced; all of them must be known.
+    /// The value with its references replaced; all of them must be known and at hand.
     pub(crate) fn resolve(&self, value: &Value) -> Result<Value> {
         let mut unknown = None;
         let resolved = value.resolve(&mut |reference| {
             let found = self.get(reference)?;
-            if found.has_digest() {
-                let message = format!("`${{{reference}}}` is a secret of which only a digest was kept");
-                return Err(
-                    Error::invalid(message).with_hint("replace the resource that made it, so that it is known in this run")
-                );
+            if found.is_withheld() {
+                return Err(withheld(reference, &found));
             }
             if found.has_unknown() {
                 unknown.get_or_insert_with(|| reference.clone());
@@ -83,7 +103,8 @@ impl World {
         }
     }
 
-    fn connection(&self, host: &ResourceName) -> Result<Value> {
+    /// The connection to a host.
+    pub(crate) fn connection(&self, host: &ResourceName) -> Result<Value> {
         let outputs = self.outputs.get(host.as_str());
         let connection = outputs.and_then(|outputs| outputs.field("connection")).filter(|value| !value.has_unknown());
         connection.cloned().ok_or_else(|| {
@@ -108,7 +129,9 @@ struct Built {
 }
 
 impl Tools {
-    pub(crate) fn new(registry: Registry, settings: BTreeMap<ProviderName, ProviderSettings>) -> Self {
+    /// For providers as they are declared, or as they were kept.
+    pub(crate) fn new(registry: Registry, kept: &BTreeMap<ProviderName, ProviderSettings>, sealer: &Sealer) -> Self {
+        let settings = kept.iter().map(|(alias, provider)| (alias.clone(), provider.opened(sealer))).collect();
         Self { registry, settings, built: HashMap::new() }
     }
 
@@ -150,6 +173,18 @@ impl Tools {
     /// How a provider is declared.
     pub(crate) fn declared(&self, alias: &ProviderName) -> Result<&ProviderSettings> {
         self.settings.get(alias).ok_or_else(|| Error::invalid(format!("the provider `{alias}` is not declared")))
+    }
+
+    /// The settings of a provider as it was built with them, or as they are declared.
+    pub(crate) fn settings(&self, alias: &ProviderName) -> Option<&Value> {
+        let declared = || Some(&self.settings.get(alias)?.settings);
+        self.built.get(alias).map(|built| &built.settings).or_else(declared)
+    }
+
+    /// The settings of every provider, as declared and as built.
+    pub(crate) fn all_settings(&self) -> impl Iterator<Item = &Value> {
+        let declared = self.settings.values().map(|provider| &provider.settings);
+        declared.chain(self.built.values().map(|built| &built.settings))
     }
 
     /// Built once, and again when what its settings refer to has changed.

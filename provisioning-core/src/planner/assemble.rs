@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::Input;
 use super::compare::{Compared, Decision, Leftover};
 use super::order::{backward, forward, leftover_step};
 use super::scope::Scope;
@@ -10,7 +11,7 @@ use crate::graph::{Dependency, Graph};
 use crate::name::{ResourceName, StepId};
 use crate::plan::{Action, ChangeKind, FORMAT, Plan, ResourceChange, Step};
 use crate::record::Object;
-use crate::resource::{Checkpoint, Declared, Lifecycle, Role, StateRow};
+use crate::resource::{Checkpoint, Declared, Lifecycle, Output, Role, StateRow};
 use crate::schema::{Undo, UndoTable};
 use crate::value::Value;
 
@@ -32,20 +33,31 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, graph: &Graph
     let steps: Vec<_> = order.into_iter().filter_map(|id| steps.remove(id)).collect();
     Plan {
         format: FORMAT,
-        workspace: input.identity.workspace.clone(),
+        workspace: input.sealer.workspace().clone(),
         created_at: input.now,
         command: input.options.command,
         undoes: None,
         unchanged: compared.unchanged,
-        providers: input.desired.providers.clone(),
+        providers: input
+            .desired
+            .providers
+            .iter()
+            .map(|(alias, provider)| (alias.clone(), provider.closed(input.sealer)))
+            .collect(),
         lookups: input.seen.answers.clone(),
-        outputs: input.desired.outputs.clone(),
+        outputs: outputs(input),
         changed_outputs: Vec::new(),
         checkpoints: checkpoints(scope, &steps),
         basis: basis(scope, &steps),
         changes,
         steps,
     }
+}
+
+/// What the workspace gives back, in the form that may be kept.
+fn outputs(input: &Input<'_>) -> BTreeMap<String, Output> {
+    let outputs = input.desired.outputs.iter();
+    outputs.map(|(name, output)| (name.clone(), output.closed(name, input.sealer))).collect()
 }
 
 /// The steps that lead to each checkpoint; one to which nothing leads is not reached again.
@@ -118,6 +130,7 @@ impl Assembly<'_> {
             Action::Refresh => Value::Null,
             _ => decision.written.clone().unwrap_or_else(|| declared.inputs.clone()),
         };
+        let inputs = declared.role.seal(self.scope.input.sealer, &declared.kind).close(&inputs);
         Step {
             prior: if replaces_later || keeps { decision.prior.clone() } else { None },
             undo: undo_of(&action, &decision.schema.undo),
@@ -157,7 +170,7 @@ impl Assembly<'_> {
             resource: name.clone(),
             kind: row.kind.clone(),
             role: row.role.clone(),
-            inputs: if action == Action::RemoveService { removed_inputs(row) } else { Value::Null },
+            inputs: if action == Action::RemoveService { self.removed_inputs(row) } else { Value::Null },
             requires: self.edges(&id, Dependency::Hard),
             after: self.edges(&id, Dependency::Soft),
             depends_on: if stays { self.scope.needed(name) } else { row.depends_on.clone() },
@@ -169,6 +182,16 @@ impl Assembly<'_> {
             action,
             prior,
         }
+    }
+
+    /// What a service was applied with; as it was written where that was not kept, or cannot be opened.
+    fn removed_inputs(&self, row: &StateRow) -> Value {
+        let opened = row.role.seal(self.scope.input.sealer, &row.kind).open(&row.inputs);
+        let fields = row.written.as_map().into_iter().flatten().map(|(name, written)| {
+            let applied = row.inputs.field(name).filter(|_| opened.field(name).is_some_and(|value| !value.is_withheld()));
+            (name.clone(), applied.map_or_else(|| written.clone(), Value::to_literal))
+        });
+        Value::map(fields)
     }
 
     fn edges(&self, id: &StepId, wanted: Dependency) -> Vec<StepId> {
@@ -218,15 +241,6 @@ impl Assembly<'_> {
             origin: None,
         });
     }
-}
-
-/// What a service was applied with; as it was written where only a digest of that was kept.
-fn removed_inputs(row: &StateRow) -> Value {
-    let fields = row.written.as_map().into_iter().flatten().map(|(name, written)| {
-        let applied = row.inputs.field(name).filter(|value| !value.any(&|part| matches!(part, Value::Digest(_))));
-        (name.clone(), applied.map_or_else(|| written.clone(), Value::to_literal))
-    });
-    Value::map(fields)
 }
 
 fn change(decision: &Decision<'_>, undo: Undo) -> ResourceChange {

@@ -5,15 +5,17 @@
 //! identities into account, and is carried out, resumed and undone itself like every run.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::compare::NO_LONGER_DECLARED;
+use super::secrets::secret_names;
 use crate::error::{Error, ErrorKind, Result};
-use crate::name::{ProviderName, ResourceName, RunId, StepId};
+use crate::name::{ProviderName, ResourceName, RunId, SECRET, StepId};
 use crate::plan::{Action, ChangeKind, Plan, ResourceChange, Step};
 use crate::record::Object;
 use crate::resource::{Declared, Desired, Output, Outputs, ProviderSettings, StateRow};
-use crate::schema::Undo;
+use crate::schema::{Sealer, Undo};
 use crate::value::Value;
 
 /// What a run did to the state, and what has happened since.
@@ -39,6 +41,19 @@ pub struct Past {
     pub outputs: BTreeMap<String, Output>,
     /// What its lookups had answered.
     pub answers: BTreeMap<ResourceName, Value>,
+    /// What opens the secrets in all of this.
+    pub sealer: Arc<Sealer>,
+    /// The secrets that can be read now, by name.
+    pub secrets: Value,
+}
+
+impl Past {
+    /// The secrets that what was there referred to; some may be there no more.
+    pub fn secret_names(&self) -> BTreeSet<String> {
+        let settings = self.providers.values().map(|provider| &provider.settings);
+        let made = self.makers.values().map(|step| &step.inputs);
+        settings.chain(made).flat_map(secret_names).collect()
+    }
 }
 
 /// What leads back: declarations, and what they are to be planned on.
@@ -68,7 +83,7 @@ pub fn way_back(past: &Past) -> Result<Option<WayBack>> {
     }
     let declared = past.before.values().filter(|row| existed(row)).map(|row| Ok((row.name.clone(), declared(past, row)?)));
     let resources = declared.collect::<Result<BTreeMap<_, _>>>()?;
-    let kept = outputs(past, &|root| was_there(past, root))?;
+    let kept = outputs(past, &|root| root == SECRET || was_there(past, root))?;
     let desired = Desired { providers: providers(past)?, resources, outputs: kept, ..Desired::default() };
     let mut rows = past.now.clone();
     let mut reinstating = Vec::new();
@@ -80,7 +95,9 @@ pub fn way_back(past: &Past) -> Result<Option<WayBack>> {
             rows.insert(name.clone(), reinstated(was, is, object));
         }
     }
-    let outputs = outputs(past, &|root| was_there(past, root) || past.answers.contains_key(root))?;
+    let known = |root: &str| root == SECRET || was_there(past, root) || past.answers.contains_key(root);
+    let outputs = outputs(past, &known)?;
+    let outputs = outputs.into_iter().map(|(name, output)| (name.clone(), output.closed(&name, &past.sealer))).collect();
     Ok(Some(WayBack { desired, touched, rows, reinstating, outputs, answers: past.answers.clone() }))
 }
 
@@ -174,7 +191,7 @@ fn outputs(past: &Past, there: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String,
     let mut outputs = BTreeMap::new();
     for (name, output) in &past.outputs {
         if refers_to(&output.value, there)? {
-            outputs.insert(name.clone(), output.clone());
+            outputs.insert(name.clone(), output.opened(name, &past.sealer));
         }
     }
     Ok(outputs)
@@ -216,7 +233,8 @@ fn declared(past: &Past, row: &StateRow) -> Result<Declared> {
 /// The fields as they were written; one that refers to what only the run knew, such as a lookup, as it was resolved.
 fn inputs(past: &Past, maker: &Step, row: &StateRow) -> Result<Value> {
     let mut fields = BTreeMap::new();
-    for (name, written) in maker.inputs.as_map().into_iter().flatten() {
+    let inputs = maker.role.seal(&past.sealer, &maker.kind).open(&maker.inputs);
+    for (name, written) in inputs.as_map().into_iter().flatten() {
         let field = if refers_to(written, &|root| was_there(past, root))? {
             written.clone()
         } else {
@@ -227,21 +245,29 @@ fn inputs(past: &Past, maker: &Step, row: &StateRow) -> Result<Value> {
     Ok(Value::map(fields))
 }
 
-/// A field as it was resolved, where what it refers to is no more.
-fn resolved(past: &Past, row: &StateRow, name: &str, written: &Value) -> Result<Value> {
-    match row.inputs.field(name).map(Value::to_literal) {
-        Some(value) if !value.has_digest() => return Ok(value),
-        None => return Ok(written.clone()),
-        Some(_) => {}
+/// A field as it was resolved, where what it refers to is no more, or may be another value now.
+fn resolved(past: &Past, row: &StateRow, name: &Arc<str>, written: &Value) -> Result<Value> {
+    let Some(kept) = row.inputs.field(name) else { return Ok(written.clone()) };
+    let seal = row.role.seal(&past.sealer, &row.kind);
+    let field = |value: &Value| Value::map([(name.clone(), value.clone())]);
+    let mut known = Outputs::with_secrets(past.secrets.clone());
+    past.before.values().for_each(|row| known.set(&row.name, row.opened(&past.sealer)));
+    past.answers.iter().for_each(|(name, answer)| known.set(name, past.sealer.of_lookups().open(answer)));
+    let again = literal(written, &known).filter(|value| !value.is_withheld());
+    let stays = refers_to(written, &|root| root == SECRET || was_there(past, root))?;
+    if stays && again.as_ref().is_some_and(|again| seal.close(&field(again)).field(name) == Some(kept)) {
+        return Ok(written.clone());
     }
-    // What is kept of it is a digest alone: it is put together again from what the lookups answered.
-    let mut known = Outputs::default();
-    past.before.values().for_each(|row| known.set(&row.name, row.outputs()));
-    past.answers.iter().for_each(|(name, answer)| known.set(name, answer.clone()));
-    let again = literal(written, &known);
-    again.filter(|value| !value.has_digest()).ok_or_else(|| {
-        let message = format!("`{}` cannot be made as it was: only a digest is kept of its `{name}`", row.name);
-        Error::new(ErrorKind::Conflict, message).with_hint("declare what you want, and apply that")
+    let opened = seal.open(&field(kept)).field(name).map(Value::to_literal).filter(|value| !value.is_withheld());
+    // What is kept of it may be a digest alone: it is put together again from what the lookups answered.
+    opened.or(again.filter(|_| !refers_to_secrets(written))).ok_or_else(|| {
+        let sealed = kept.any(&|part| matches!(part, Value::Sealed(_)));
+        let (why, hint) = if sealed {
+            (format!("its `{name}` is sealed, and the key is not at hand"), "an identity that opens it has to be at hand")
+        } else {
+            (format!("only a digest is kept of its `{name}`"), "declare what you want, and apply that")
+        };
+        Error::new(ErrorKind::Conflict, format!("`{}` cannot be made as it was: {why}", row.name)).with_hint(hint)
     })
 }
 
@@ -256,14 +282,15 @@ fn literal(written: &Value, known: &Outputs) -> Option<Value> {
 
 /// The providers, with settings that hold also where what they refer to goes.
 fn providers(past: &Past) -> Result<BTreeMap<ProviderName, ProviderSettings>> {
-    let mut now = Outputs::default();
-    past.now.values().for_each(|row| now.set(&row.name, row.outputs()));
+    let mut now = Outputs::with_secrets(past.secrets.clone());
+    past.now.values().for_each(|row| now.set(&row.name, row.opened(&past.sealer)));
     let mut providers = BTreeMap::new();
     for (alias, provider) in &past.providers {
-        let stays = refers_to(&provider.settings, &|root| was_there(past, root))?;
+        let provider = provider.opened(&past.sealer);
+        let stays = refers_to(&provider.settings, &|root| root == SECRET || was_there(past, root))?;
         let settings = if stays { Some(provider.settings.clone()) } else { literal(&provider.settings, &now) };
         if let Some(settings) = settings {
-            providers.insert(alias.clone(), ProviderSettings { settings, ..provider.clone() });
+            providers.insert(alias.clone(), ProviderSettings { settings, ..provider });
         }
     }
     Ok(providers)
@@ -274,6 +301,10 @@ fn refers_to(value: &Value, test: &dyn Fn(&str) -> bool) -> Result<bool> {
     let mut all = true;
     value.visit_references(&mut |reference| all &= test(&reference.root))?;
     Ok(all)
+}
+
+fn refers_to_secrets(value: &Value) -> bool {
+    !secret_names(value).is_empty()
 }
 
 /// Whether there was a resource of a name before, or a service on some host.

@@ -27,5 +27,10 @@ pub(super) fn unique_fields(schema: &Schema) -> impl Iterator<Item = &str> {
 
 /// The value as people write it, and as it is compared.
 pub(super) fn text(value: &Value) -> String {
-    value.as_str().map_or_else(|| serde_json::to_string(value).unwrap_or_default(), str::to_owned)
+    let kept = match value {
+        Value::Digest(digest) => Some(digest.as_str()),
+        Value::Sealed(sealed) => Some(sealed.digest.as_str()),
+        other => other.as_str(),
+    };
+    kept.map_or_else(|| serde_json::to_string(value).unwrap_or_default(), str::to_owned)
 }

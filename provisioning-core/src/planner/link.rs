@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::schemas::Schemas;
+use super::secrets::{KnownSecrets, literals, secret_name};
 use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 use crate::graph::{Dependency, Graph};
-use crate::name::{ProviderName, RESERVED, ResourceName, suggestion};
+use crate::name::{ProviderName, RESERVED, ResourceName, SECRET, suggestion};
 use crate::registry::Registry;
 use crate::resource::{Checkpoint, Declared, Desired, Role};
 use crate::schema::Keep;
@@ -26,9 +27,11 @@ pub struct Linked {
 /// Links the declarations.
 ///
 /// # Errors
-/// `Invalid` with a diagnostic for every unknown name, or for a cycle with its path.
-pub fn link(registry: &Registry, desired: &Desired) -> Result<Linked> {
-    let (graph, problems) = graph(registry, desired);
+/// `Invalid` with a diagnostic for every unknown name and for every secret that could not be kept, or for a cycle with its
+/// path.
+pub fn link(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> Result<Linked> {
+    let (graph, mut problems) = graph(registry, desired, known);
+    problems.extend(literals(desired, known));
     if let Some(error) = Error::from_diagnostics(problems) {
         return Err(error);
     }
@@ -37,15 +40,18 @@ pub fn link(registry: &Registry, desired: &Desired) -> Result<Linked> {
 }
 
 /// Links what is there and passes over the rest: for a command that makes nothing of what is declared.
-pub(super) fn link_present(registry: &Registry, desired: &Desired) -> Linked {
-    let (graph, _) = graph(registry, desired);
+///
+/// # Errors
+/// `Invalid` for a secret that could not be kept.
+pub(super) fn link_present(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> Result<Linked> {
+    let (graph, _) = graph(registry, desired, known);
     let order = graph.order().map_or_else(|_| Vec::new(), |order| order.into_iter().cloned().collect());
-    Linked { graph, order }
+    Error::from_diagnostics(literals(desired, known)).map_or(Ok(Linked { graph, order }), Err)
 }
 
-fn graph(registry: &Registry, desired: &Desired) -> (Graph<ResourceName>, Vec<Diagnostic>) {
-    let mut linker =
-        Linker { desired, schemas: Schemas::new(registry, &desired.providers), bases: bases(desired), problems: Vec::new() };
+fn graph(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> (Graph<ResourceName>, Vec<Diagnostic>) {
+    let schemas = Schemas::new(registry, &desired.providers);
+    let mut linker = Linker { desired, known, schemas, bases: bases(desired), problems: Vec::new() };
     let mut graph = Graph::default();
     desired.resources.keys().for_each(|name| graph.add(name.clone()));
     let providers = linker.providers();
@@ -85,6 +91,7 @@ fn bases(desired: &Desired) -> Bases<'_> {
 
 struct Linker<'a> {
     desired: &'a Desired,
+    known: &'a KnownSecrets,
     schemas: Schemas<'a>,
     bases: Bases<'a>,
     problems: Vec<Diagnostic>,
@@ -98,7 +105,12 @@ impl<'a> Linker<'a> {
             .providers
             .iter()
             .map(|(alias, provider)| {
-                (alias, self.references(&provider.settings, &format!("providers.{alias}"), provider.origin.as_ref()))
+                let settings = provider.settings.as_map().into_iter().flatten();
+                let needed = settings.flat_map(|(key, value)| {
+                    let origin = provider.origins.get(key.as_ref()).or(provider.origin.as_ref());
+                    self.references(value, &format!("providers.{alias}.{key}"), origin)
+                });
+                (alias, needed.collect())
             })
             .collect()
     }
@@ -191,6 +203,10 @@ impl<'a> Linker<'a> {
 
     fn resolve(&mut self, reference: &Reference, place: &str, origin: Option<&Origin>) -> Option<ResourceName> {
         match self.matching(&reference.root).as_slice() {
+            [] if reference.root.as_ref() == SECRET => {
+                self.secret(reference, place, origin);
+                None
+            }
             [] if RESERVED.contains(&reference.root.as_ref()) => {
                 let message = format!("`${{{reference}}}`: `{}` cannot be referred to in this version", reference.root);
                 self.problems.push(Diagnostic::new(origin.cloned(), place, message));
@@ -212,6 +228,21 @@ impl<'a> Linker<'a> {
                 None
             }
         }
+    }
+
+    /// A secret is no resource and makes no edge; it has to be one that there is.
+    fn secret(&mut self, reference: &Reference, place: &str, origin: Option<&Origin>) {
+        let names = self.known.names.iter().map(String::as_str);
+        let (message, hint) = match secret_name(reference) {
+            Some(name) if self.known.names.iter().any(|known| known == name) => return,
+            Some(name) => {
+                let none = || Some(format!("keep one with `provisioning secrets set {name}`"));
+                (format!("there is no secret `{name}`"), suggestion(name, names).or_else(none))
+            }
+            None => ("a secret has no parts".to_owned(), Some("write `${secret.NAME}`".to_owned())),
+        };
+        let problem = Diagnostic::new(origin.cloned(), place, format!("`${{{reference}}}`: {message}"));
+        self.problems.push(Diagnostic { hint, ..problem });
     }
 
     fn check_output(&mut self, reference: &Reference, name: &ResourceName, place: &str, origin: Option<&Origin>) {

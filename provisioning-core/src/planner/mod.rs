@@ -14,6 +14,7 @@ mod order;
 mod rename;
 mod scope;
 mod schemas;
+mod secrets;
 mod select;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use std::collections::BTreeMap;
 
 pub use back::{Past, way_back};
 pub use link::{Linked, link};
+pub use secrets::{KnownSecrets, SecretUse, needed_secrets, secret_names, secret_uses};
 
 use crate::clock::Timestamp;
 use crate::config::Settings;
@@ -31,7 +33,7 @@ use crate::plan::{Command, Plan};
 use crate::record::Object;
 use crate::registry::Registry;
 use crate::resource::{Desired, StateRow};
-use crate::store::Identity;
+use crate::schema::Sealer;
 use crate::task::Condition;
 use crate::value::Value;
 use scope::Scope;
@@ -80,8 +82,10 @@ pub struct Input<'a> {
     pub seen: &'a Seen,
     /// What is asked for.
     pub options: &'a PlanOptions,
-    /// The store's identity.
-    pub identity: &'a Identity,
+    /// What seals the workspace's secrets.
+    pub sealer: &'a Sealer,
+    /// What is known of them.
+    pub secrets: &'a KnownSecrets,
     /// The engine's settings, for rows that are declared no more.
     pub settings: &'a Settings,
     /// When the plan is made.

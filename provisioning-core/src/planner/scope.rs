@@ -31,8 +31,8 @@ impl<'a> Scope<'a> {
         let declared = input.desired;
         let input = Input { desired: present, ..*input };
         let linked = match input.options.command {
-            Command::Apply => link(input.registry, present)?,
-            _ => link_present(input.registry, present),
+            Command::Apply => link(input.registry, present, input.secrets)?,
+            _ => link_present(input.registry, present, input.secrets)?,
         };
         let renames = renames(&input)?;
         let kept = kept(&input, &renames);

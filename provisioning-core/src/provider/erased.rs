@@ -10,7 +10,7 @@ use super::{Context, Found, Lookup, Reply, ResourceKind};
 use crate::error::{Error, Result};
 use crate::record::Object;
 use crate::schema::Schema;
-use crate::value::{Secret, Value};
+use crate::value::Value;
 
 /// A [`ResourceKind`] whose spec and state are values. Made by [`erase`].
 #[async_trait]
@@ -68,7 +68,7 @@ impl<T> Erased<T> {
     }
 
     fn prior<S: DeserializeOwned>(&self, object: &Object) -> Result<S> {
-        let kept = without_digests(&object.outputs).expose()?;
+        let kept = at_hand(&object.outputs).expose()?;
         let blank = || serde_json::from_value(blank(&object.outputs).expose().ok()?).ok();
         serde_json::from_value(kept).or_else(|error| blank().ok_or(error)).map_err(|error| {
             Error::new(
@@ -92,29 +92,25 @@ impl<T> Erased<T> {
         let Value::Map(map) = Value::try_from(json)? else {
             return Err(Error::bug(format!("the state of a `{}` is not a map", self.schema.kind)));
         };
-        let sensitive = |name: &str| self.schema.fields.get(name).is_some_and(|field| field.sensitive);
-        let hide =
-            |name: &str, value: &Value| if sensitive(name) { Value::Secret(Secret::new(value.clone())) } else { value.clone() };
-        Ok(Value::map(
-            map.iter().filter(|(_, value)| **value != Value::Null).map(|(name, value)| (name.clone(), hide(name, value))),
-        ))
+        let reported = map.iter().filter(|(_, value)| **value != Value::Null);
+        Ok(self.schema.hidden(&Value::map(reported.map(|(name, value)| (name.clone(), value.clone())))))
     }
 }
 
-/// Leaves out the fields of which only a digest is kept; a state type has a default for what is sensitive.
-fn without_digests(outputs: &Value) -> Value {
+/// Leaves out the fields that are not at hand; a state type has a default for what is sensitive.
+fn at_hand(outputs: &Value) -> Value {
     match outputs {
         Value::Map(map) => {
-            Value::map(map.iter().filter(|(_, value)| !value.has_digest()).map(|(name, value)| (name.clone(), value.clone())))
+            Value::map(map.iter().filter(|(_, value)| !value.is_withheld()).map(|(name, value)| (name.clone(), value.clone())))
         }
         other => other.clone(),
     }
 }
 
-/// Has an empty text for each digest: any field can be given a secret, also one that the state type must have.
+/// Has an empty text for what is not at hand: any field can be given a secret, also one that the state type must have.
 fn blank(outputs: &Value) -> Value {
     match outputs {
-        Value::Digest(_) => "".into(),
+        Value::Digest(_) | Value::Sealed(_) => "".into(),
         Value::List(items) => Value::list(items.iter().map(blank)),
         Value::Map(map) => Value::map(map.iter().map(|(name, value)| (name.clone(), blank(value)))),
         other => other.clone(),

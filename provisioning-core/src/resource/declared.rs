@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Origin;
 use crate::name::{Kind, ProviderName, ResourceName};
+use crate::schema::{Seal, Sealer};
 use crate::value::Value;
 
 /// Everything a workspace declares, checked and with defaults filled in.
@@ -42,6 +43,21 @@ pub struct ProviderSettings {
     /// Where it is declared.
     #[serde(skip)]
     pub origin: Option<Origin>,
+    /// Where each of its settings was written.
+    #[serde(skip)]
+    pub origins: BTreeMap<String, Origin>,
+}
+
+impl ProviderSettings {
+    /// The same with its secrets sealed.
+    pub(crate) fn closed(&self, sealer: &Sealer) -> Self {
+        Self { settings: sealer.of_provider(&self.kind).close(&self.settings), ..self.clone() }
+    }
+
+    /// The same with its secrets in the clear, as far as they can be opened.
+    pub(crate) fn opened(&self, sealer: &Sealer) -> Self {
+        Self { settings: sealer.of_provider(&self.kind).open(&self.settings), ..self.clone() }
+    }
 }
 
 /// One declared resource.
@@ -100,6 +116,14 @@ impl Role {
             Self::Service { .. } => None,
         }
     }
+
+    /// What seals the fields of something in this role.
+    pub(crate) fn seal<'a>(&self, sealer: &'a Sealer, kind: &Kind) -> Seal<'a> {
+        match self {
+            Self::Managed { .. } | Self::Service { .. } => sealer.of_kind(kind),
+            Self::Lookup { .. } => sealer.of_lookups(),
+        }
+    }
 }
 
 /// How a resource may change.
@@ -146,4 +170,21 @@ pub struct Output {
     /// Where it is declared.
     #[serde(skip)]
     pub origin: Option<Origin>,
+}
+
+impl Output {
+    /// The same, under its name, with its secrets sealed.
+    pub(crate) fn closed(&self, name: &str, sealer: &Sealer) -> Self {
+        self.each(name, |value| sealer.of_outputs().close(value))
+    }
+
+    /// The same, under its name, with its secrets in the clear, as far as they can be opened.
+    pub(crate) fn opened(&self, name: &str, sealer: &Sealer) -> Self {
+        self.each(name, |value| sealer.of_outputs().open(value))
+    }
+
+    fn each(&self, name: &str, change: impl Fn(&Value) -> Value) -> Self {
+        let changed = change(&Value::map([(name, self.value.clone())]));
+        Self { value: changed.field(name).cloned().unwrap_or_default(), ..self.clone() }
+    }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Lifecycle, Role};
 use crate::name::{Kind, ResourceName, RunId};
 use crate::record::Object;
+use crate::schema::Sealer;
 use crate::value::Value;
 
 /// One row of the state: the last thing a run did to a resource.
@@ -61,5 +62,10 @@ impl StateRow {
             Some(object) => self.inputs.overlaid(&object.outputs),
             None => self.inputs.clone(),
         }
+    }
+
+    /// The same with secrets in the clear, as far as they can be opened.
+    pub(crate) fn opened(&self, sealer: &Sealer) -> Value {
+        self.role.seal(sealer, &self.kind).open(&self.outputs())
     }
 }

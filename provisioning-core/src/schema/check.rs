@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::persist::hide_written;
 use super::{Field, FieldType, Presence, Schema};
 use crate::error::{Diagnostic, Origin};
 use crate::name::suggestion;
-use crate::value::{Map, Node, NodeValue, Secret, Value};
+use crate::value::{Map, Node, NodeValue, Redaction, Secret, Value};
 
 impl Schema {
     /// Checks the fields of one object and fills in defaults; every problem becomes a diagnostic.
     ///
     /// `path` is where the object stands, such as `resources.web`. Strings with references pass for every type: what
-    /// they give is checked when it is known, by [`Schema::check_resolved`]. The value of a sensitive field comes
+    /// they give is checked when it is known, by [`Schema::check_resolved`]. What is literal in a sensitive field comes
     /// back as a secret.
     pub fn check(&self, node: &Node, path: &str, problems: &mut Vec<Diagnostic>) -> Value {
         let mut checker = Checker { problems, references: References::Pass };
@@ -42,7 +43,7 @@ struct Checker<'a> {
 impl Checker<'_> {
     fn object(&mut self, fields: &BTreeMap<String, Field>, node: &Node, path: &str) -> Value {
         let NodeValue::Map(entries) = &node.value else {
-            self.wrong_type("map", node, path);
+            self.wrong_type("map", node, path, false);
             return Value::Null;
         };
         let mut map = Map::new();
@@ -90,14 +91,20 @@ impl Checker<'_> {
     }
 
     fn field(&mut self, field: &Field, node: &Node, path: &str) -> Value {
+        let before = self.problems.len();
         let value = self.typed(&field.kind, field, node, path);
+        if field.sensitive && self.problems.len() > before {
+            // What is wrong with a secret must not show it.
+            let redaction = Redaction::of([&Value::Secret(Secret::new(node.to_value()))]);
+            self.problems[before..].iter_mut().for_each(|problem| problem.message = redaction.text(&problem.message));
+        }
         let settled = value != Value::Null && !is_open(&value, self.references);
         if !field.one_of.is_empty() && settled && !field.one_of.contains(&value) {
             let allowed: Vec<_> = field.one_of.iter().map(|item| format!("`{}`", display(item))).collect();
             let found = if field.sensitive { "the value".to_owned() } else { format!("`{}`", display(&value)) };
             self.report(node.origin.clone(), path.to_owned(), format!("{found} is not one of {}", allowed.join(", ")), None);
         }
-        if field.sensitive { Value::Secret(Secret::new(value)) } else { value }
+        if field.sensitive { hide_written(&value) } else { value }
     }
 
     fn typed(&mut self, kind: &FieldType, field: &Field, node: &Node, path: &str) -> Value {
@@ -134,15 +141,15 @@ impl Checker<'_> {
                 )
             }
             _ => {
-                self.wrong_type(&kind.to_string(), node, path);
+                self.wrong_type(&kind.to_string(), node, path, field.sensitive);
                 Value::Null
             }
         }
     }
 
-    fn wrong_type(&mut self, expected: &str, node: &Node, path: &str) {
+    fn wrong_type(&mut self, expected: &str, node: &Node, path: &str, sensitive: bool) {
         let found = match &node.value {
-            NodeValue::Leaf(value @ (Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_))) => {
+            NodeValue::Leaf(value @ (Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Bool(_))) if !sensitive => {
                 format!("the {} `{}`", value.type_name(), display(value))
             }
             _ => format!("a {}", node.type_name()),
@@ -159,7 +166,7 @@ impl Checker<'_> {
 fn is_open(value: &Value, references: References) -> bool {
     match value {
         Value::String(text) => references == References::Pass && text.contains("${"),
-        Value::Unknown | Value::Digest(_) => true,
+        Value::Unknown | Value::Digest(_) | Value::Sealed(_) => true,
         _ => false,
     }
 }

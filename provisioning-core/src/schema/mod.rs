@@ -6,6 +6,7 @@
 mod check;
 mod field;
 mod persist;
+mod sealer;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use field::{Change, Field, FieldType, Keep, Presence};
 pub use persist::concealed;
+pub use sealer::{Seal, Sealer};
 
 use crate::error::{Error, Result};
 use crate::name::Kind;

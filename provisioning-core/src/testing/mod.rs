@@ -1,5 +1,5 @@
 //! What engines, providers and task services are tried out with: a conformance suite for provider authors, a fake cloud
-//! (also as a process of its own), a fake host, fakes of whatever a registry offers, a store that dies, sweeps over a
+//! (also as a process of its own), a fake host, secrets in memory, fakes of whatever a registry offers, a store that dies, sweeps over a
 //! plan, chaos for a workspace, random lives by seed, and a clock and identifiers that repeat.
 //!
 //! Public, so that the authors of providers and the users of the engine can test with it.
@@ -13,6 +13,7 @@ mod host;
 mod named;
 mod random;
 mod reporter;
+mod secrets;
 mod seeded;
 mod simulation;
 mod sweep;
@@ -27,6 +28,7 @@ pub use fakes::Fakes;
 pub use host::{FakeHost, FakeSupervisor};
 pub use random::Random;
 pub use reporter::{RecordingReporter, context};
+pub use secrets::FakeSecrets;
 pub use seeded::{ManualClock, SeededIds};
 pub use simulation::{Lived, simulate};
 pub use sweep::{Scene, Swept, sweep};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Render, Secret};
+use super::{Render, Sealed, Secret};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
@@ -32,6 +32,8 @@ pub enum Value {
     Render(Arc<Render>),
     /// A value that must not be seen.
     Secret(Secret),
+    /// A secret as it is kept where there are keys.
+    Sealed(Sealed),
     /// What is kept in place of a value that is not kept.
     Digest(Digest),
     /// A value that only the apply will know.
@@ -90,6 +92,7 @@ impl Value {
             Self::Map(_) => "map",
             Self::Render(_) => "template",
             Self::Secret(_) => "secret",
+            Self::Sealed(_) => "sealed secret",
             Self::Digest(_) => "digest",
             Self::Unknown => "unknown",
         }
@@ -134,9 +137,18 @@ impl Value {
         self.any(&|part| matches!(part, Self::Unknown))
     }
 
-    /// Whether only a digest was kept of any part of it.
-    pub fn has_digest(&self) -> bool {
-        self.any(&|part| matches!(part, Self::Digest(_)))
+    /// Whether any part of it is not at hand: only a digest of it was kept, or it is sealed and was not opened.
+    pub fn is_withheld(&self) -> bool {
+        self.any(&|part| matches!(part, Self::Digest(_) | Self::Sealed(_)))
+    }
+
+    /// Whether any part of it is secret, or stands for something secret.
+    pub fn is_sensitive(&self) -> bool {
+        self.any(&|part| match part {
+            Self::Secret(_) | Self::Sealed(_) => true,
+            Self::Digest(digest) => digest.is_keyed(),
+            _ => false,
+        })
     }
 
     /// Whether any part of it is secret.
@@ -147,7 +159,7 @@ impl Value {
     /// The plain document, secrets in the clear: for handing to a provider, never for keeping or showing.
     ///
     /// # Errors
-    /// `Bug` when a part is unknown or only a digest of it was kept.
+    /// `Bug` when a part is unknown, sealed, or only a digest of it was kept.
     pub fn expose(&self) -> Result<serde_json::Value> {
         Ok(match self {
             Self::Null => serde_json::Value::Null,
@@ -162,13 +174,15 @@ impl Value {
             }
             Self::Secret(secret) => secret.expose().expose()?,
             Self::Render(_) => return Err(Error::bug("a template was handed out that is not rendered")),
+            Self::Sealed(_) => return Err(Error::bug("a value was needed that is sealed")),
             Self::Digest(_) => return Err(Error::bug("a value was needed of which only the digest is kept")),
             Self::Unknown => return Err(Error::bug("a value was needed that is not known yet")),
         })
     }
 }
 
-/// A whole number is the same with and without a fraction of zero: formats and providers write it either way.
+/// A whole number is the same with and without a fraction of zero: formats and providers write it either way. What is
+/// kept of a secret is the same, sealed or not, when its digest is.
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
@@ -184,7 +198,11 @@ impl PartialEq for Value {
             (Self::Map(a), Self::Map(b)) => a == b,
             (Self::Render(a), Self::Render(b)) => a == b,
             (Self::Secret(a), Self::Secret(b)) => a == b,
+            (Self::Sealed(a), Self::Sealed(b)) => a == b,
             (Self::Digest(a), Self::Digest(b)) => a == b,
+            (Self::Sealed(sealed), Self::Digest(digest)) | (Self::Digest(digest), Self::Sealed(sealed)) => {
+                sealed.digest == *digest
+            }
             _ => false,
         }
     }

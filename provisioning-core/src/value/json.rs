@@ -35,6 +35,7 @@ impl Serialize for Value {
             }
             Self::Render(render) => tagged(serializer, "$render", render),
             Self::Secret(secret) => secret.serialize(serializer),
+            Self::Sealed(sealed) => tagged(serializer, "$sealed", sealed),
             Self::Digest(digest) => tagged(serializer, "$digest", digest),
             Self::Unknown => tagged(serializer, "$unknown", &true),
         }
@@ -103,6 +104,7 @@ impl<'de> Visitor<'de> for Reader {
                     return Ok(Value::Unknown);
                 }
                 "$render" => return entries.next_value().map(|render| Value::Render(Arc::new(render))),
+                "$sealed" => return entries.next_value().map(Value::Sealed),
                 "$digest" => return entries.next_value::<Digest>().map(Value::Digest),
                 _ => {
                     let plain = if key.starts_with("$$") { &key[1..] } else { &key };
@@ -117,7 +119,7 @@ impl<'de> Visitor<'de> for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Secret;
+    use crate::value::{Sealed, Secret};
 
     #[test]
     fn a_value_reads_what_it_writes() {
@@ -125,10 +127,14 @@ mod tests {
             ("$digest", Value::from("a user's own key")),
             ("later", Value::Unknown),
             ("kept", Value::Digest(Digest::of(b"x"))),
+            ("sealed", Value::Sealed(Sealed { digest: Digest::of(b"y"), text: "12:34".into() })),
+            ("$sealed", Value::map([("digest", Value::from("a user's own"))])),
             ("list", Value::list([Value::Null, Value::Integer(-1), Value::Float(0.5), Value::Bool(true)])),
         ]);
         let text = serde_json::to_string(&value).expect("serialises");
-        assert_eq!(serde_json::from_str::<Value>(&text).expect("parses"), value);
+        assert!(text.contains("12:34"), "{text}");
+        let read: Value = serde_json::from_str(&text).expect("parses");
+        assert_eq!((&read, serde_json::to_string(&read).expect("serialises")), (&value, text));
     }
 
     #[test]

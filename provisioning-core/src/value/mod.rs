@@ -6,12 +6,17 @@
 mod document;
 mod json;
 mod node;
+mod redaction;
 mod render;
+mod sealed;
 mod secret;
 mod template;
 
 pub use document::{Map, Value};
 pub use node::{Node, NodeValue};
+pub(crate) use redaction::Redaction;
 pub use render::Render;
+pub use sealed::Sealed;
 pub use secret::Secret;
+pub(crate) use template::withheld;
 pub use template::{Reference, Segment, Template};

@@ -11,7 +11,7 @@ use minijinja::value::{Object, Serde};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 
-use super::{Reference, Secret, Value};
+use super::{Redaction, Reference, Secret, Value};
 use crate::error::{Diagnostic, Error, Origin, Result};
 use crate::name::suggestion;
 
@@ -51,19 +51,22 @@ impl Render {
     pub(crate) fn awaited(&self, lookup: &mut impl FnMut(&Reference) -> Result<Value>) -> Vec<String> {
         let variables = self.variables.as_map().into_iter().flatten();
         let unknown =
-            variables.filter(|(_, value)| value.resolve(lookup).is_ok_and(|value| value.has_unknown() || value.has_digest()));
+            variables.filter(|(_, value)| value.resolve(lookup).is_ok_and(|value| value.has_unknown() || value.is_withheld()));
         unknown.map(|(name, _)| name.to_string()).collect()
     }
 
     pub(super) fn resolve(&self, lookup: &mut impl FnMut(&Reference) -> Result<Value>) -> Result<Value> {
         let variables = self.variables.resolve(lookup)?;
-        if variables.has_unknown() || variables.has_digest() {
+        if variables.has_unknown() || variables.is_withheld() {
             return Ok(Value::Unknown);
         }
         let environment = environment();
         let template = environment.template_from_named_str(&self.name, &self.source);
         let given = minijinja::Value::from(Serde(variables.expose()?));
-        let text: Value = template.and_then(|template| template.render(given)).map_err(|error| self.explain(&error))?.into();
+        // What goes wrong with a variable may be told with its value.
+        let redaction = Redaction::of([&variables]);
+        let text = template.and_then(|template| template.render(given));
+        let text: Value = text.map_err(|error| self.explain(&error).redacted(&|text| redaction.text(text)))?.into();
         Ok(if variables.has_secret() { Value::Secret(Secret::new(text)) } else { text })
     }
 
@@ -125,7 +128,7 @@ impl Object for Later {
 fn is_stood_in(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains("${"),
-        Value::Render(_) | Value::Secret(_) | Value::Digest(_) | Value::Unknown => true,
+        Value::Render(_) | Value::Secret(_) | Value::Sealed(_) | Value::Digest(_) | Value::Unknown => true,
         _ => false,
     }
 }

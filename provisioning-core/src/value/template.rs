@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::{Map, Secret, Value};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// One step into a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +69,7 @@ impl Reference {
     /// `NotFound` with the outputs there are.
     pub fn follow(&self, outputs: &Value) -> Result<Value> {
         let mut value = outputs;
-        for segment in &self.path {
+        for (place, segment) in self.path.iter().enumerate() {
             value = match (value, segment) {
                 (Value::Unknown, _) => return Ok(Value::Unknown),
                 (Value::Map(map), Segment::Key(key)) => map.get(key).ok_or_else(|| self.missing(segment, value))?,
@@ -78,7 +78,7 @@ impl Reference {
                 }
                 (Value::List(items), Segment::Index(index)) => items.get(*index).ok_or_else(|| self.missing(segment, value))?,
                 (Value::Secret(secret), _) => {
-                    let rest = Self { root: self.root.clone(), path: vec![segment.clone()] };
+                    let rest = Self { root: self.root.clone(), path: self.path[place..].to_vec() };
                     return Ok(Value::Secret(Secret::new(rest.follow(secret.expose())?)));
                 }
                 _ => return Err(self.missing(segment, value)),
@@ -92,7 +92,7 @@ impl Reference {
             Segment::Key(key) => key.to_string(),
             Segment::Index(index) => format!("[{index}]"),
         };
-        let error = Error::new(crate::error::ErrorKind::NotFound, format!("`${{{self}}}`: `{}` has no `{part}`", self.root));
+        let error = Error::new(ErrorKind::NotFound, format!("`${{{self}}}`: `{}` has no `{part}`", self.root));
         match value.as_map().and_then(|map| crate::name::suggestion(&part, map.keys().map(AsRef::as_ref))) {
             Some(hint) => error.with_hint(hint),
             None => error,
@@ -202,8 +202,8 @@ impl Template {
             match part {
                 Part::Literal(literal) => text.push_str(literal),
                 Part::Reference(reference) => match lookup(reference)? {
-                    // What only a digest was kept of cannot be put into a text any more.
-                    Value::Unknown | Value::Digest(_) => unknown = true,
+                    // What is not at hand cannot be put into a text.
+                    Value::Unknown | Value::Digest(_) | Value::Sealed(_) => unknown = true,
                     Value::Secret(hidden) => {
                         secret = true;
                         text.push_str(&scalar(hidden.expose(), reference)?);
@@ -265,6 +265,19 @@ impl Value {
     }
 }
 
+/// That a reference leads to a secret that is not at hand.
+pub(crate) fn withheld(reference: &Reference, found: &Value) -> Error {
+    if found.any(&|part| matches!(part, Value::Sealed(_))) {
+        return Error::new(
+            ErrorKind::Denied,
+            format!("`${{{reference}}}` is a secret that is sealed, and its key is not at hand"),
+        )
+        .with_hint("an identity that opens the keys of the workspace has to be at hand");
+    }
+    Error::invalid(format!("`${{{reference}}}` is a secret of which only a digest was kept"))
+        .with_hint("replace the resource that made it, so that it is known in the same run")
+}
+
 fn scalar(value: &Value, reference: &Reference) -> Result<String> {
     Ok(match value {
         Value::String(text) => text.to_string(),
@@ -302,6 +315,7 @@ mod tests {
             ("size", Value::Integer(3)),
             ("ids", Value::list([Value::from("a"), Value::from("b")])),
             ("key", Value::Secret(Secret::new("hunter2".into()))),
+            ("account", Value::Secret(Secret::new(Value::map([("users", Value::list([Value::from("root")]))])))),
             ("later", Value::Unknown),
         ]);
         match Value::from(text).resolve(&mut |reference| reference.follow(&outputs)) {
@@ -320,6 +334,11 @@ mod tests {
             ("a-${net.id}-${net.size}", r#"String("a-n-1-3")"#),
             ("$${net.id}", r#"String("${net.id}")"#),
             ("x${net.key}", "Secret(Secret(***))"),
+            ("${net.account.users[0]}", "Secret(Secret(***))"),
+            (
+                "${net.account.users}${net.id}",
+                "`${net.account.users}` is a list and stands amid text; only strings, numbers and booleans can; write the reference alone to keep its type",
+            ),
             ("x${net.later}", "Unknown"),
         ];
         for (text, expected) in cases {

@@ -8,7 +8,6 @@ mod options;
 mod output;
 mod provider;
 mod resource;
-mod secret;
 mod service;
 mod template;
 

@@ -1,6 +1,6 @@
 //! Outputs: a value, or a value and whether it is masked.
 
-use super::{Reader, secret};
+use super::Reader;
 use crate::error::Diagnostic;
 use crate::name::Kind;
 use crate::resource::Output;
@@ -28,7 +28,6 @@ impl Reader<'_> {
             }
             _ => Output { value: node.to_value(), sensitive: false, origin },
         };
-        secret::refuse(&output.value, node, &path, &mut self.problems);
         self.desired.outputs.insert(name.to_owned(), output);
     }
 }

@@ -1,6 +1,6 @@
 //! Providers: an alias, a type, and settings under the schema of that type.
 
-use super::{Reader, part, secret};
+use super::{Reader, origins, part};
 use crate::error::Diagnostic;
 use crate::name::ProviderName;
 use crate::resource::ProviderSettings;
@@ -26,8 +26,8 @@ impl Reader<'_> {
         };
         let fields = part(node, |key| key != "type");
         let settings = schema.check(&fields, &path, &mut self.problems);
-        secret::refuse(&settings, &fields, &path, &mut self.problems);
         self.providers.insert(name.clone(), Some(kind.clone()));
-        self.desired.providers.insert(name, ProviderSettings { kind, settings, origin: node.origin.clone() });
+        let provider = ProviderSettings { kind, settings, origin: node.origin.clone(), origins: origins(&fields) };
+        self.desired.providers.insert(name, provider);
     }
 }

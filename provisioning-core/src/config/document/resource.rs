@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Reader, origins, part, secret};
+use super::{Reader, origins, part};
 use crate::error::{Diagnostic, Error, Result};
 use crate::name::{Kind, ProviderName, nearest, suggestion};
 use crate::resource::{Declared, Role};
@@ -74,7 +74,6 @@ impl Reader<'_> {
         self.misplaced_options(schema, &mut fields, path);
         self.read_templates(schema, &mut fields, path);
         let inputs = schema.check(&fields, path, &mut self.problems);
-        secret::refuse(&inputs, &fields, path, &mut self.problems);
         (inputs, fields)
     }
 

@@ -87,7 +87,10 @@ fn json() -> String {
 }
 
 fn without_places(mut desired: Desired) -> Desired {
-    desired.providers.values_mut().for_each(|provider| provider.origin = None);
+    for provider in desired.providers.values_mut() {
+        provider.origin = None;
+        provider.origins.clear();
+    }
     desired.outputs.values_mut().for_each(|output| output.origin = None);
     desired.checkpoints.values_mut().for_each(|checkpoint| checkpoint.origin = None);
     for declared in desired.resources.values_mut() {

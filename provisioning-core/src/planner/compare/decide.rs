@@ -10,7 +10,7 @@ use crate::plan::ChangeKind;
 use crate::planner::{Need, Refresh};
 use crate::record::Object;
 use crate::resource::{Cause, Declared, FieldChange, Role, StateRow, diff};
-use crate::schema::{Existence, Schema};
+use crate::schema::{Existence, Schema, Sealer};
 use crate::task::Condition;
 use crate::value::Value;
 
@@ -71,7 +71,7 @@ impl<'a> Walk<'a> {
         schema: &Arc<Schema>,
         wanted: Value,
     ) -> Result<Made<'a>> {
-        let kept = schema.persistable(&wanted, &self.scope.input.identity.digest_key);
+        let kept = schema.persistable(&wanted, &declared.role.seal(self.scope.input.sealer, &declared.kind));
         let mut decision = Decision::of(declared, row, schema.clone(), kept);
         if let Some(row) = row.filter(|row| !row.deposed.is_empty() && is_another(declared, row)) {
             decision.old_schema = Some(self.schema_of(row)?);
@@ -103,7 +103,7 @@ impl<'a> Walk<'a> {
             return Ok(decision.made(replacement(declared, row), Some(format!("it was a `{}`{}", row.kind, by(row)))));
         }
         let full = decision.clone();
-        ignore(&mut decision, declared, row, &object);
+        ignore(&mut decision, declared, row, &object, self.scope.input.sealer);
         decision.fields = diff(schema, declared, &decision.wanted, row, &object);
         let made = match &declared.role {
             Role::Service { host } => self.decide_service(decision, row, host, wanted),
@@ -175,9 +175,12 @@ impl<'a> Walk<'a> {
     fn ask_condition(&mut self, decision: &Decision<'a>, host: &ResourceName, inputs: Value) {
         let connection = self.expected.output(host, "connection").cloned().unwrap_or(Value::Unknown);
         // Ignored fields are checked for what they are; what is kept as a digest alone cannot be checked at all.
-        let inputs = if decision.written.is_some() { decision.wanted.clone() } else { inputs };
+        let inputs = match (&decision.written, decision.declared) {
+            (Some(_), Some(declared)) => declared.role.seal(self.scope.input.sealer, &declared.kind).open(&decision.wanted),
+            _ => inputs,
+        };
         let reads = self.scope.input.options.refresh == Refresh::Read;
-        if reads && !connection.has_unknown() && !connection.has_digest() && !inputs.has_unknown() && !inputs.has_digest() {
+        if reads && !connection.has_unknown() && !connection.is_withheld() && !inputs.has_unknown() && !inputs.is_withheld() {
             let host_changes = self.changed.contains_key(host);
             self.result.needs.push(Need::Condition { name: decision.name.clone(), connection, inputs, host_changes });
         }
@@ -216,11 +219,13 @@ fn inconsistent(row: &StateRow) -> Option<String> {
 }
 
 /// Puts what is there in the place of what is declared, for the fields whose changes are not acted on.
-fn ignore(decision: &mut Decision<'_>, declared: &Declared, row: &StateRow, object: &Object) {
+fn ignore(decision: &mut Decision<'_>, declared: &Declared, row: &StateRow, object: &Object, sealer: &Sealer) {
     let ignored = &declared.lifecycle.ignore_changes;
     if ignored.is_empty() {
         return;
     }
+    let seal = declared.role.seal(sealer, &declared.kind);
+    let can_be_had = |name: &Arc<str>, value: &Value| !seal.open(&Value::map([(name.clone(), value.clone())])).is_withheld();
     let maps = [&declared.inputs, &row.inputs];
     let names: BTreeSet<_> = maps.iter().filter_map(|value| value.as_map()).flat_map(|map| map.keys()).collect();
     let mut wanted = decision.wanted.as_map().cloned().unwrap_or_default();
@@ -228,7 +233,7 @@ fn ignore(decision: &mut Decision<'_>, declared: &Declared, row: &StateRow, obje
     for name in names.into_iter().filter(|name| ignored.iter().any(|field| field == name.as_ref() || field == "*")) {
         let present = object.outputs.field(name).or_else(|| row.inputs.field(name));
         let source = match present {
-            Some(value) if value.has_digest() => row.written.field(name).cloned(),
+            Some(value) if !can_be_had(name, value) => row.written.field(name).cloned(),
             other => other.map(Value::to_literal),
         };
         match (present, source) {

@@ -6,19 +6,21 @@ use super::decide::Made;
 use crate::error::Result;
 use crate::name::ResourceName;
 use crate::plan::ChangeKind;
+use crate::planner::Input;
 use crate::resource::{Outputs, Role, StateRow};
-use crate::schema::Presence;
+use crate::schema::{Presence, Sealer};
 use crate::value::{Reference, Value};
 
-/// The outputs that are expected of the resources so far.
+/// The outputs that are expected of the resources so far, secrets in the clear where they are at hand.
 pub(super) struct Expected<'a> {
+    sealer: &'a Sealer,
     state: &'a BTreeMap<ResourceName, StateRow>,
     outputs: Outputs,
 }
 
 impl<'a> Expected<'a> {
-    pub(super) fn new(state: &'a BTreeMap<ResourceName, StateRow>) -> Self {
-        Self { state, outputs: Outputs::default() }
+    pub(super) fn new(input: &Input<'a>) -> Self {
+        Self { sealer: input.sealer, state: input.state, outputs: Outputs::with_secrets(input.secrets.values.clone()) }
     }
 
     pub(super) fn set(&mut self, name: &ResourceName, outputs: Value) {
@@ -35,7 +37,7 @@ impl<'a> Expected<'a> {
         let name = self.name(&reference.root);
         match (self.outputs.get(name), self.state.get(name)) {
             (Some(outputs), _) => reference.follow(outputs),
-            (None, Some(row)) => reference.follow(&row.outputs()),
+            (None, Some(row)) => reference.follow(&row.opened(self.sealer)),
             (None, None) => Ok(Value::Unknown),
         }
     }
@@ -46,7 +48,7 @@ impl<'a> Expected<'a> {
     }
 }
 
-/// The outputs of a resource that a decision was made about.
+/// The outputs of a resource that a decision was made about, in the form that may be kept.
 pub(super) fn outputs(made: &Made<'_>, row: Option<&StateRow>) -> Value {
     let decision = &made.decision;
     let current = || {

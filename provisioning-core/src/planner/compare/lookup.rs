@@ -25,13 +25,15 @@ impl<'a> Walk<'a> {
             match self.not_yet(declared, &query) {
                 None => self.result.needs.push(Need::Answer { name: name.clone(), query }),
                 Some(reason) if self.scope.input.options.command == Command::Apply => {
+                    let query = schema.persistable(&query, &self.scope.input.sealer.of_lookups());
                     let decision = Decision { reason: Some(reason), ..Decision::of(declared, None, schema, query) };
                     self.settle(Made { change: Some(ChangeKind::Read), decision });
                 }
                 Some(_) => {}
             }
         }
-        self.expected.set(name, answer.unwrap_or(Value::Unknown));
+        let opened = answer.map(|answer| self.scope.input.sealer.of_lookups().open(&answer));
+        self.expected.set(name, opened.unwrap_or(Value::Unknown));
     }
 
     /// Why a lookup cannot be answered before the run.

@@ -78,7 +78,7 @@ pub(super) fn compare<'a>(scope: &'a Scope<'a>, selection: &'a Selection) -> Res
         scope,
         selection,
         schemas: Schemas::new(scope.input.registry, &scope.input.desired.providers),
-        expected: Expected::new(scope.input.state),
+        expected: Expected::new(&scope.input),
         changed: BTreeMap::new(),
         result: Compared { decisions: Vec::new(), renames: Vec::new(), leftovers: Vec::new(), needs: Vec::new(), unchanged: 0 },
         problems: Vec::new(),
@@ -88,7 +88,7 @@ pub(super) fn compare<'a>(scope: &'a Scope<'a>, selection: &'a Selection) -> Res
         if selection.declared.contains(name) {
             walk.visit(declared)?;
         } else {
-            let kept = scope.row(declared).map(StateRow::outputs);
+            let kept = scope.row(declared).map(|row| row.opened(scope.input.sealer));
             walk.expected.set(name, kept.unwrap_or(Value::Unknown));
         }
     }
@@ -128,7 +128,8 @@ impl<'a> Walk<'a> {
             self.show_texts(&mut made.decision, &wanted);
         }
         self.check_secrets(declared, &made);
-        self.expected.set(&declared.name, expect::outputs(&made, row));
+        let opened = declared.role.seal(self.scope.input.sealer, &declared.kind).open(&expect::outputs(&made, row));
+        self.expected.set(&declared.name, opened);
         if let Some(from) = self.scope.renames.old_name(&declared.name) {
             self.result.renames.push((from, declared));
         }

@@ -6,7 +6,7 @@ use crate::error::{Diagnostic, Error};
 use crate::plan::ChangeKind;
 use crate::resource::Declared;
 use crate::schema::Schema;
-use crate::value::{Reference, Value};
+use crate::value::{Reference, Value, withheld};
 
 impl<'a> Walk<'a> {
     /// The fields as they are to be; `None` after a problem.
@@ -17,14 +17,14 @@ impl<'a> Walk<'a> {
         let before = self.problems.len();
         let mut fields = Vec::new();
         for (field, value) in declared.inputs.as_map()? {
-            let mut digests = false;
+            let mut withheld = false;
             let resolved = value.resolve(&mut |reference| {
                 let found = self.expected.get(reference)?;
-                digests |= found.has_digest();
+                withheld |= found.is_withheld();
                 Ok(found)
             });
             let found = match resolved {
-                Ok(found) if digests && found.has_unknown() => self.as_it_was(declared, field, value).unwrap_or(found),
+                Ok(found) if withheld && found.has_unknown() => self.as_it_was(declared, field, value).unwrap_or(found),
                 Ok(found) => found,
                 Err(error) => {
                     self.problem(declared, field, &error);
@@ -33,7 +33,7 @@ impl<'a> Walk<'a> {
             };
             fields.push((field.clone(), found));
         }
-        let resolved = Value::map(fields);
+        let resolved = schema.hidden(&Value::map(fields));
         for problem in schema.check_resolved(&resolved, "") {
             let field = problem.field.trim_start_matches('.').to_owned();
             let top = field.split(['.', '[']).next().unwrap_or_default();
@@ -47,7 +47,8 @@ impl<'a> Walk<'a> {
     /// nothing that it refers to was written after it.
     fn as_it_was(&self, declared: &Declared, field: &str, written: &Value) -> Option<Value> {
         let row = self.scope.row(declared)?;
-        let mut older = row.written.field(field) == Some(written);
+        let closed = declared.role.seal(self.scope.input.sealer, &declared.kind).close(&declared.inputs);
+        let mut older = row.written.field(field) == closed.field(field);
         let visited = written.visit_references(&mut |reference| {
             let name = self.expected.name(&reference.root);
             let root = self.scope.input.state.get(name);
@@ -56,8 +57,8 @@ impl<'a> Walk<'a> {
         (visited.is_ok() && older).then(|| row.inputs.field(field).cloned()).flatten()
     }
 
-    /// Reports fields that a step could not be called with: of what they refer to only a digest was kept, and nothing in
-    /// this plan brings the value back.
+    /// Reports fields that a step could not be called with: what they refer to is not at hand, and nothing in this plan
+    /// brings the value back.
     pub(super) fn check_secrets(&mut self, declared: &'a Declared, made: &Made<'a>) {
         let makes = [ChangeKind::Create, ChangeKind::Update, ChangeKind::Replace, ChangeKind::ReplaceBefore];
         if !made.change.is_some_and(|change| makes.contains(&change)) || !declared.inputs.has_references() {
@@ -66,19 +67,18 @@ impl<'a> Walk<'a> {
         let written = made.decision.written.as_ref().unwrap_or(&declared.inputs);
         for (field, value) in written.as_map().into_iter().flatten() {
             for reference in self.lost(value) {
-                let message = format!("`${{{reference}}}` is a secret of which only a digest was kept");
-                let hint = "replace the resource that made it, so that it is known in the same run";
-                self.problem(declared, field, &Error::invalid(message).with_hint(hint));
+                let found = self.expected.get(&reference).unwrap_or_default();
+                self.problem(declared, field, &withheld(&reference, &found));
             }
         }
     }
 
-    /// The references in a value that lead to a digest and to nothing more in this plan.
+    /// The references in a value that lead to what is not at hand and to nothing more in this plan.
     fn lost(&self, value: &Value) -> Vec<Reference> {
         let mut lost = Vec::new();
         let unchanged = |reference: &Reference| !self.changed.contains_key(self.expected.name(&reference.root));
         let visited = value.visit_references(&mut |reference| {
-            if unchanged(reference) && self.expected.get(reference).is_ok_and(|found| found.has_digest()) {
+            if unchanged(reference) && self.expected.get(reference).is_ok_and(|found| found.is_withheld()) {
                 lost.push(reference.clone());
             }
         });

@@ -48,14 +48,14 @@ impl Walk<'_> {
 
     /// The value of a field as it is, of which `kept` is the form that is kept.
     fn text_now(&self, row: &StateRow, schema: &Schema, name: &str, kept: &Value) -> Option<Value> {
-        if !kept.has_digest() {
+        if !kept.is_withheld() {
             return Some(kept.clone());
         }
         let seen = self.scope.input.seen.texts.get(&row.name).and_then(|texts| texts.field(name)).cloned();
         let written = || row.written.field(name)?.resolve(&mut |reference| self.given(reference)).ok();
         let is_it = |text: &Value| {
-            let key = &self.scope.input.identity.digest_key;
-            schema.persistable(&Value::map([(name, text.clone())]), key).field(name) == Some(kept)
+            let seal = row.role.seal(self.scope.input.sealer, &row.kind);
+            schema.persistable(&Value::map([(name, text.clone())]), &seal).field(name) == Some(kept)
         };
         seen.filter(is_it).or_else(|| written().filter(is_it))
     }

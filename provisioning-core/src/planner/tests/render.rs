@@ -65,7 +65,7 @@ fn value(value: &Value) -> String {
     match value {
         Value::Unknown => "?".into(),
         Value::Null => "-".into(),
-        Value::Digest(_) => "***".into(),
+        Value::Digest(_) | Value::Sealed(_) => "***".into(),
         Value::String(text) => text.to_string(),
         Value::List(items) => format!("[{}]", items.iter().map(self::value).collect::<Vec<_>>().join(" ")),
         other => serde_json::to_string(other).expect("it serialises"),

@@ -13,13 +13,12 @@ use crate::host::Host;
 use crate::journal::{RowChange, effect};
 use crate::name::{ResourceName, RunId, StepId, WorkspaceId};
 use crate::plan::{Action, Command, Plan, Step};
-use crate::planner::{Input, Need, PlanOptions, Refresh, Seen, plan};
+use crate::planner::{Input, KnownSecrets, Need, PlanOptions, Refresh, Seen, plan};
 use crate::provider::{Context, Provider};
 use crate::record::{Object, StepFact};
 use crate::registry::{ProviderFactory, Registry};
 use crate::resource::{Desired, Role, StateRow};
-use crate::schema::{Existence, Presence, Schema, concealed};
-use crate::store::Identity;
+use crate::schema::{Existence, Presence, Schema, Sealer, concealed};
 use crate::task::{Condition, TaskService};
 use crate::testing::FakeCloud;
 use crate::value::{Secret, Value};
@@ -107,7 +106,8 @@ impl TaskService for Banner {
 
 pub(super) struct World {
     registry: Registry,
-    identity: Identity,
+    pub(super) sealer: Sealer,
+    pub(super) secrets: KnownSecrets,
     settings: Settings,
     pub(super) state: BTreeMap<ResourceName, StateRow>,
     /// What exists: the kind of each object and what would be reported of it.
@@ -128,7 +128,8 @@ impl World {
     pub(super) fn empty() -> Self {
         Self {
             registry: FakeCloud::default().registry().with_provider(Shelf("shelf")).with_service(Banner),
-            identity: Identity { workspace: WorkspaceId::new(7), digest_key: DigestKey::new([7; 32]) },
+            sealer: Sealer::new(WorkspaceId::new(7), DigestKey::new([7; 32]), None),
+            secrets: KnownSecrets::default(),
             settings: Settings::shipped(),
             state: BTreeMap::new(),
             objects: BTreeMap::new(),
@@ -200,7 +201,8 @@ impl World {
                 state: &self.state,
                 seen: &seen,
                 options,
-                identity: &self.identity,
+                sealer: &self.sealer,
+                secrets: &self.secrets,
                 settings: &self.settings,
                 now: Timestamp::from_millis(0),
             };
@@ -236,7 +238,7 @@ impl World {
     }
 
     fn report(&self, row: &StateRow, (schema, outputs): &(Arc<Schema>, Value)) -> Object {
-        let outputs = schema.persistable(&concealed(outputs, &row.inputs), &self.identity.digest_key);
+        let outputs = schema.persistable(&concealed(outputs, &row.inputs), &self.sealer.of_kind(&row.kind));
         Object { id: row.object.as_ref().map(|object| object.id.clone()).unwrap_or_default(), outputs }
     }
 
@@ -307,9 +309,9 @@ impl World {
         if let Some(object) = &object {
             self.clear.insert(step.resource.clone(), inputs.overlaid(&object.outputs));
         }
-        let key = &self.identity.digest_key;
-        let inputs = schema.persistable(&inputs, key);
-        let kept = object.map(|object| Object { outputs: schema.persistable(&object.outputs, key), ..object });
+        let seal = step.role.seal(&self.sealer, &step.kind);
+        let inputs = schema.persistable(&inputs, &seal);
+        let kept = object.map(|object| Object { outputs: schema.persistable(&object.outputs, &seal), ..object });
         self.record(step, &inputs, &StepFact::Succeeded { object: kept });
     }
 

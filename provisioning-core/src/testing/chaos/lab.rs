@@ -11,10 +11,12 @@ use crate::engine::{Control, Engine, PlanOptions};
 use crate::error::Result;
 use crate::event::Observer;
 use crate::plan::{Action, Command, Plan};
+use crate::planner::secret_uses;
 use crate::provider::Token;
 use crate::resource::Desired;
+use crate::seal::Keyring;
 use crate::store::{Identity, MemoryStore, Store};
-use crate::testing::{Fakes, ManualClock, SeededIds};
+use crate::testing::{FakeSecrets, Fakes, ManualClock, SeededIds};
 
 /// What is tried out, and on what journey.
 pub(super) struct Scene<'a> {
@@ -22,6 +24,7 @@ pub(super) struct Scene<'a> {
     fakes: &'a Fakes,
     desired: &'a Desired,
     settings: Settings,
+    secrets: FakeSecrets,
 }
 
 pub(super) struct Lab<'a> {
@@ -38,7 +41,10 @@ impl<'a> Scene<'a> {
             Journey::Apply | Journey::UndoApply | Journey::Destroy | Journey::UndoDestroy => OnFailure::Stop,
             Journey::ApplyOrUndo | Journey::DestroyOrUndo => OnFailure::Rollback,
         };
-        Self { journey, fakes, desired, settings: Settings { on_failure, ..settings.clone() } }
+        let secrets = FakeSecrets::default().with_keys(Keyring::fresh(&SeededIds::new(2)));
+        // Nobody's secrets are tried out; what stands for one tells which one it is.
+        secret_uses(desired).into_keys().for_each(|name| secrets.set(&name, format!("the secret {name}")));
+        Self { journey, fakes, desired, settings: Settings { on_failure, ..settings.clone() }, secrets }
     }
 
     /// Whether a failed run is taken back.
@@ -141,6 +147,6 @@ impl<'a> Lab<'a> {
     pub(super) fn engine(&self, store: Arc<dyn Store>, observer: Observer) -> Engine {
         let settings = self.scene.settings.clone();
         let builder = Engine::builder(self.fakes.registry(), store).settings(settings).observer(observer);
-        builder.clock(self.clock.clone()).ids(self.ids.clone()).build()
+        builder.secrets(Arc::new(self.scene.secrets.clone())).clock(self.clock.clone()).ids(self.ids.clone()).build()
     }
 }

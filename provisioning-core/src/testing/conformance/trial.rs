@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::Case;
 use crate::digest::DigestKey;
 use crate::error::{Error, Result as CallResult};
-use crate::name::{ResourceName, StepId};
+use crate::name::{ResourceName, StepId, WorkspaceId};
 use crate::provider::{AnyKind, Context, Found, Reply};
 use crate::record::Object;
+use crate::schema::Sealer;
 use crate::testing::{RecordingReporter, context};
 use crate::value::Value;
 
@@ -122,7 +123,9 @@ impl<'a> Trial<'a> {
 
     /// The object as it comes back from the store.
     fn stored(&self, object: &Object) -> Object {
-        let outputs = self.kind.schema().persistable(&object.outputs, &DigestKey::new([0; 32]));
+        let schema = self.kind.schema();
+        let sealer = Sealer::new(WorkspaceId::new(0), DigestKey::new([0; 32]), None);
+        let outputs = schema.persistable(&object.outputs, &sealer.of_kind(&schema.kind));
         Object { id: object.id.clone(), outputs }
     }
 

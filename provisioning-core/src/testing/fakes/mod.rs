@@ -168,7 +168,7 @@ pub(super) fn shown(value: &Value) -> String {
 /// A value without what is secret and without what is kept in place of it.
 pub(super) fn plain(value: &Value) -> Value {
     match value {
-        Value::Secret(_) | Value::Digest(_) => "***".into(),
+        Value::Secret(_) | Value::Sealed(_) | Value::Digest(_) => "***".into(),
         Value::List(items) => Value::list(items.iter().map(plain)),
         Value::Map(map) => Value::map(map.iter().map(|(key, item)| (key.clone(), plain(item)))),
         other => other.clone(),

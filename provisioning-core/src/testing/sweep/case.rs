@@ -126,6 +126,7 @@ impl Case {
     /// Carries the plan out and tells somebody of it.
     pub(super) async fn apply_watched(&self, control: &Control, observer: Observer) -> Result<Report> {
         let builder = Engine::builder(self.cloud.registry(), self.store.clone()).settings(self.scene.settings.clone());
+        let builder = builder.secrets(Arc::new(self.scene.secrets.clone()));
         let engine = builder.clock(self.clock.clone()).ids(self.ids.clone()).observer(observer).build();
         engine.apply(&self.plan, control).await
     }
@@ -325,7 +326,8 @@ impl Case {
 }
 
 fn engine(scene: &Scene, cloud: &FakeCloud, store: Arc<dyn Store>, (clock, ids): (Arc<ManualClock>, Arc<SeededIds>)) -> Engine {
-    Engine::builder(cloud.registry(), store).settings(scene.settings.clone()).clock(clock).ids(ids).build()
+    let builder = Engine::builder(cloud.registry(), store).settings(scene.settings.clone());
+    builder.secrets(Arc::new(scene.secrets.clone())).clock(clock).ids(ids).build()
 }
 
 /// What is wrong with how a run ended.

@@ -18,7 +18,7 @@ pub use faulty::{every_fault, pairs};
 
 use case::{Case, Expect};
 
-use super::{FakeCloud, Fault};
+use super::{FakeCloud, FakeSecrets, Fault};
 use crate::config::Settings;
 use crate::error::{Result, Retry};
 use crate::plan::Command;
@@ -40,6 +40,8 @@ pub struct Scene {
     pub lag: Duration,
     /// How a thing is found again whose maker heard no answer.
     pub tokens: Tokens,
+    /// The secrets of the workspace.
+    pub secrets: FakeSecrets,
     /// Faults that every run meets, at calls of these descriptions.
     pub troubles: Vec<(String, Fault)>,
 }
@@ -54,6 +56,7 @@ impl Scene {
             settings: Settings::shipped(),
             lag: Duration::ZERO,
             tokens: Tokens::default(),
+            secrets: FakeSecrets::default(),
             troubles: Vec::new(),
         }
     }

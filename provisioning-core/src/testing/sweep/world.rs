@@ -11,7 +11,7 @@ use crate::name::RunId;
 use crate::record::Object;
 use crate::resource::StateRow;
 use crate::testing::FakeCloud;
-use crate::value::Value;
+use crate::value::{Sealed, Value};
 
 /// The lines of a world.
 pub(super) async fn world(cloud: &FakeCloud, engine: &Engine) -> Result<Vec<String>> {
@@ -62,7 +62,7 @@ impl Names {
                 for (field, value) in object.outputs.as_map().into_iter().flatten() {
                     let made_up = match value {
                         Value::String(text) if row.inputs.field(field).is_none() => text.to_string(),
-                        Value::Digest(digest) => digest.as_str().to_owned(),
+                        Value::Digest(digest) | Value::Sealed(Sealed { digest, .. }) => digest.as_str().to_owned(),
                         _ => continue,
                     };
                     names.entry(made_up).or_insert_with(|| format!("<{owner}.{field}>"));
@@ -90,7 +90,9 @@ impl Names {
     fn value(&self, value: &Value) -> Value {
         match value {
             Value::String(text) => self.text(text).into(),
-            Value::Digest(digest) => self.0.get(digest.as_str()).map_or_else(|| value.clone(), |name| name.as_str().into()),
+            Value::Digest(digest) | Value::Sealed(Sealed { digest, .. }) => {
+                self.0.get(digest.as_str()).map_or_else(|| value.clone(), |name| name.as_str().into())
+            }
             Value::List(items) => Value::list(items.iter().map(|item| self.value(item))),
             Value::Map(map) => Value::map(map.iter().map(|(key, item)| (key.clone(), self.value(item)))),
             other => other.clone(),

@@ -1,0 +1,117 @@
+//! Secrets in declarations: which ones are referred to and from where, and what is secret and stands there itself.
+
+use std::collections::BTreeMap;
+
+use super::Input;
+use super::scope::present;
+use crate::error::{Diagnostic, Origin};
+use crate::name::SECRET;
+use crate::resource::Desired;
+use crate::value::{Reference, Segment, Value};
+
+/// What is known of the secrets of a workspace.
+#[derive(Debug, Clone, Default)]
+pub struct KnownSecrets {
+    /// The names that can be referred to.
+    pub names: Vec<String>,
+    /// Whether the workspace has keys under which a secret can be kept.
+    pub keys: bool,
+    /// What was read, by name.
+    pub values: Value,
+}
+
+/// A place that refers to a secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretUse {
+    /// The path of the field.
+    pub field: String,
+    /// Where it was written.
+    pub origin: Option<Origin>,
+}
+
+/// A field of the declarations: its path, where it was written, and its value.
+pub(super) struct Place<'a> {
+    pub field: String,
+    pub origin: Option<&'a Origin>,
+    pub value: &'a Value,
+}
+
+/// The secrets that a plan has to know, each with the first place that refers to it.
+pub fn needed_secrets(input: &Input<'_>) -> BTreeMap<String, SecretUse> {
+    secret_uses(&present(input))
+}
+
+/// The secrets that declarations refer to, each with the first place that does.
+pub fn secret_uses(desired: &Desired) -> BTreeMap<String, SecretUse> {
+    let mut uses = BTreeMap::new();
+    for Place { field, origin, value } in places(desired) {
+        for name in secret_names(value) {
+            uses.entry(name).or_insert_with(|| SecretUse { field: field.clone(), origin: origin.cloned() });
+        }
+    }
+    uses
+}
+
+/// The secrets that a value refers to.
+pub fn secret_names(value: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    // What does not parse is reported where references are linked.
+    let _ = value.visit_references(&mut |reference| names.extend(secret_name(reference).map(str::to_owned)));
+    names
+}
+
+/// The secret that a reference stands for.
+pub(super) fn secret_name(reference: &Reference) -> Option<&str> {
+    match reference.path.as_slice() {
+        [Segment::Key(name)] if reference.root.as_ref() == SECRET => Some(name),
+        _ => None,
+    }
+}
+
+/// Reports whatever is secret and stands in the declarations themselves, where nothing could keep it.
+pub(super) fn literals(desired: &Desired, known: &KnownSecrets) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    for Place { field, origin, value } in places(desired).into_iter().filter(|place| !known.keys && place.value.has_secret()) {
+        report(value, &field, origin, &mut problems);
+    }
+    problems
+}
+
+fn report(value: &Value, path: &str, origin: Option<&Origin>, problems: &mut Vec<Diagnostic>) {
+    match value {
+        Value::Secret(_) => {
+            let message = "is sensitive and stands here itself; the workspace has no keys under which it could be kept";
+            let hint = "keep it with `provisioning secrets set NAME` and write `${secret.NAME}`";
+            problems.push(Diagnostic::new(origin.cloned(), path, message).with_hint(hint));
+        }
+        Value::Map(map) => map.iter().for_each(|(key, item)| report(item, &format!("{path}.{key}"), origin, problems)),
+        Value::List(items) => {
+            items.iter().enumerate().for_each(|(index, item)| report(item, &format!("{path}[{index}]"), origin, problems));
+        }
+        _ => {}
+    }
+}
+
+/// Every field that is declared, in the order of their names.
+fn places(desired: &Desired) -> Vec<Place<'_>> {
+    let providers = desired.providers.iter().flat_map(|(alias, provider)| {
+        provider.settings.as_map().into_iter().flatten().map(move |(key, value)| Place {
+            field: format!("providers.{alias}.{key}"),
+            origin: provider.origins.get(key.as_ref()).or(provider.origin.as_ref()),
+            value,
+        })
+    });
+    let resources = desired.resources.values().flat_map(|declared| {
+        declared.inputs.as_map().into_iter().flatten().map(move |(key, value)| Place {
+            field: format!("resources.{}.{key}", declared.name),
+            origin: declared.origins.get(key.as_ref()).or(declared.origin.as_ref()),
+            value,
+        })
+    });
+    let outputs = desired.outputs.iter().map(|(name, output)| Place {
+        field: format!("outputs.{name}"),
+        origin: output.origin.as_ref(),
+        value: &output.value,
+    });
+    providers.chain(resources).chain(outputs).collect()
+}
