@@ -114,14 +114,14 @@ pub(crate) enum Missing {
 }
 
 /// Opens a workspace with what it declares.
-pub(crate) fn declared(start: &Start, pace: &Pace, observer: Observer, missing: Missing) -> Result<(Session, Workspace)> {
+pub(crate) fn declared(start: &Start, pace: &Pace, observer: Observer, missing: Missing) -> Result<(Session, Box<Workspace>)> {
     let location = start.location(pace)?;
     let registry = start.registry(&location);
     let workspace = Workspace::load(location, &registry)?;
     let Location { name, settings, store, .. } = &workspace.location;
     let builder = Engine::builder(registry, open(store, missing)?).settings(settings.clone()).observer(observer);
     let engine = builder.secrets(Arc::new(secrets_in(&workspace.location).1)).build();
-    Ok((Session { engine, name: name.clone() }, workspace))
+    Ok((Session { engine, name: name.clone() }, Box::new(workspace)))
 }
 
 /// Opens a workspace for its state and its runs alone: what it declares is not evaluated, and may be wrong.

@@ -17,8 +17,11 @@ pub const MAX_NAME_LENGTH: usize = 128;
 /// The first word of a reference to a secret.
 pub const SECRET: &str = "secret";
 
+/// The first word of a reference to the run itself, which outputs alone can have.
+pub const RUN: &str = "run";
+
 /// First words of references that are not resources, and so cannot name one.
-pub const RESERVED: [&str; 6] = ["config", "env", SECRET, "input", "workspace", "run"];
+pub const RESERVED: [&str; 6] = ["config", "env", SECRET, "input", "workspace", RUN];
 
 macro_rules! name {
     ($(#[$doc:meta])* $type:ident, $what:literal, $check:path) => {

@@ -255,3 +255,20 @@ async fn a_plan_applies_as_it_was_made_whatever_is_declared_meanwhile() {
     assert_eq!((report.outcome, report.steps, report.succeeded, report.not_begun), (Outcome::Completed, 1, 1, 0));
     assert_eq!(lab.cloud.contents(), ["a size 1"]);
 }
+
+#[tokio::test]
+async fn an_output_names_the_run_that_gave_it() {
+    let lab = Lab::memory();
+    let wanted = |size: i64| json!({ "resources": { "a": { "size": size } }, "outputs": { "by": "run ${run.id}" } });
+    for size in [1, 2] {
+        lab.apply(&wanted(size)).await;
+        let run = lab.engine.runs().await.expect("runs").pop().expect("one").id;
+        assert_eq!(lab.engine.outputs().await.expect("outputs")["by"].value, format!("run {run}").into());
+    }
+    assert!(lab.plan(&wanted(2)).await.is_empty(), "a new run is no change");
+    for refused in ["${run.id}", "${run.start}"] {
+        let document = json!({ "resources": { "a": { "from": refused } } });
+        let plan = lab.engine.plan(&desired(&document), &PlanOptions::new(Command::Apply)).await;
+        assert!(plan.expect_err(refused).to_string().contains("every run would differ"));
+    }
+}

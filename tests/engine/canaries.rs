@@ -199,6 +199,7 @@ async fn apply(house: &House, document: &str, heard: &mut Heard) -> Outcome {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one life, looked at after each of its steps")]
 async fn no_canary_gets_out() {
     let (traces, house, mut heard) = (Traces::all(), guarded(), Heard::default());
     heard.debug("secrets", &house.secrets);

@@ -13,7 +13,7 @@ use crate::console::{Console, of_io};
 use crate::exit::{CHANGES, DONE, Problem};
 use crate::render;
 use crate::render::diff::WithTexts;
-use crate::render::plan::Texts;
+use crate::render::plan::{Texts, View};
 use crate::render::progress::Progress;
 use crate::workspace::{self, Missing, Start};
 
@@ -29,7 +29,8 @@ pub(super) async fn run(console: Console, start: &Start, arguments: PlanArgument
     let given = session.engine.outputs().await?;
     let back = if arguments.rollback { render::back::way_back(&plan) } else { String::new() };
     let texts = if arguments.diff { Texts::All } else { Texts::Short };
-    console.show(&WithTexts(&plan), || render::plan::plan(&plan, &given, texts) + &back)?;
+    let view = View { texts, origins: arguments.origin.then_some(&*workspace) };
+    console.show(&WithTexts(&plan), || render::plan::plan(&plan, &given, view) + &back)?;
     if let Some(file) = &arguments.out {
         write(file, &plan)?;
         console.say(&format!("\nKept in {0}. Next: `provisioning apply {0}` does exactly this.", file.display()));

@@ -9,7 +9,7 @@ use crate::console::{Console, confirm, print};
 use crate::exit::{DONE, Problem};
 use crate::render;
 use crate::render::diff::WithTexts;
-use crate::render::plan::Texts;
+use crate::render::plan::View;
 use crate::render::progress::Progress;
 use crate::workspace::{self, Start};
 
@@ -34,11 +34,11 @@ pub(super) async fn run(console: Console, start: &Start, arguments: RollbackArgu
     let plan = plan?;
     let given = session.engine.outputs().await?;
     if preview {
-        console.show(&WithTexts(&plan), || render::plan::plan(&plan, &given, Texts::Short))?;
+        console.show(&WithTexts(&plan), || render::plan::plan(&plan, &given, View::SHORT))?;
         return Ok(DONE);
     }
     if !console.is_json() {
-        print(&render::plan::plan(&plan, &given, Texts::Short))?;
+        print(&render::plan::plan(&plan, &given, View::SHORT))?;
     }
     if !yes && !plan.is_empty() {
         confirm("Take all of this back?")?;

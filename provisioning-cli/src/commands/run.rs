@@ -16,7 +16,7 @@ use crate::args::{ApplyArguments, DestroyArguments, Pace, Replace};
 use crate::console::{Console, confirm, of_io, print};
 use crate::exit::{Problem, of_outcome};
 use crate::render;
-use crate::render::plan::Texts;
+use crate::render::plan::View;
 use crate::render::progress::Progress;
 use crate::workspace::{self, Missing, Session, Start};
 
@@ -79,7 +79,7 @@ async fn plan_and_run(console: Console, start: &Start, pace: &Pace, options: Pla
     progress.clear();
     let plan = plan?;
     if !console.is_json() {
-        print(&render::plan::plan(&plan, &session.engine.outputs().await?, Texts::Short))?;
+        print(&render::plan::plan(&plan, &session.engine.outputs().await?, View::SHORT))?;
     }
     demand(&plan, terms.require)?;
     if let (Some(question), false) = (terms.question, plan.is_empty()) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anstyle::Style;
+use provisioning_core::config::Workspace;
 use provisioning_core::engine::OutputValue;
 use provisioning_core::error::Origin;
 use provisioning_core::plan::{Action, ChangeKind, Command, Plan, ResourceChange};
@@ -11,8 +12,9 @@ use provisioning_core::resource::{Cause, FieldChange};
 use provisioning_core::schema::{Undo, UndoClass};
 use provisioning_core::value::Value;
 
+use super::config::written;
 use super::diff;
-use super::value::{Part, inline, parts};
+use super::value::{Part, Whole, inline, parts};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, count, paint};
 
 /// From how many changes on those without anything to weigh are listed by name alone.
@@ -31,19 +33,33 @@ pub(crate) enum Texts {
     All,
 }
 
+/// What a reader wants to see of a plan.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    /// How much of its texts.
+    pub(crate) texts: Texts,
+    /// The workspace that says where each value comes from, where that is wanted.
+    pub(crate) origins: Option<&'a Workspace>,
+}
+
+impl View<'static> {
+    /// What there is room for before a question.
+    pub(crate) const SHORT: Self = Self { texts: Texts::Short, origins: None };
+}
+
 /// The plan, with its sum as the last line, against the outputs that are given now.
-pub(crate) fn plan(plan: &Plan, given: &BTreeMap<String, OutputValue>, texts: Texts) -> String {
+pub(crate) fn plan(plan: &Plan, given: &BTreeMap<String, OutputValue>, view: View<'_>) -> String {
     if plan.changes.is_empty() && plan.is_empty() {
         return nothing(plan);
     }
     let head =
         plan.undoes.as_ref().map_or("Provisioning will:".to_owned(), |run| format!("To take back run {run}, provisioning will:"));
     let mut text = format!("{}\n\n", paint(BOLD, head));
-    let many = plan.changes.len() > MANY;
+    let many = plan.changes.len() > MANY && view.origins.is_none();
     let (routine, weighty): (Vec<_>, Vec<_>) = plan.changes.iter().partition(|change| many && is_routine(change));
     write_names(&mut text, &routine);
     for change in weighty {
-        write_change(&mut text, change, plan, texts);
+        write_change(&mut text, change, plan, view);
         text.push('\n');
     }
     write_outputs(&mut text, plan, given);
@@ -136,7 +152,7 @@ fn write_names(text: &mut String, changes: &[&ResourceChange]) {
 
 const INFALLIBLE: &str = "writing to a string cannot fail";
 
-fn write_change(text: &mut String, change: &ResourceChange, plan: &Plan, texts: Texts) {
+fn write_change(text: &mut String, change: &ResourceChange, plan: &Plan, view: View<'_>) {
     let (symbol, style, note) = face(change.change);
     let verb = paint(style, format!("{symbol:>3} {}", change.change.as_str()));
     write!(text, "{verb} {} {}", change.kind, paint(BOLD, &change.name)).expect(INFALLIBLE);
@@ -147,7 +163,7 @@ fn write_change(text: &mut String, change: &ResourceChange, plan: &Plan, texts: 
         write!(text, "  {}", paint(YELLOW, format!("# {}", notes.join("; ")))).expect(INFALLIBLE);
     }
     writeln!(text, "{}", place(change.origin.as_ref())).expect(INFALLIBLE);
-    write_fields(text, change, texts);
+    write_fields(text, change, view);
     write_undo(text, &change.undo);
 }
 
@@ -172,13 +188,14 @@ fn write_undo(text: &mut String, undo: &Undo) {
     writeln!(text, "{INDENT}{}", paint(RED, format!("! {what}{colon}{}", undo.reason))).expect(INFALLIBLE);
 }
 
-fn write_fields(text: &mut String, change: &ResourceChange, texts: Texts) {
+fn write_fields(text: &mut String, change: &ResourceChange, view: View<'_>) {
     let rows: Vec<(&FieldChange, Vec<Part>)> = change
         .fields
         .iter()
         .map(|field| {
             let mut found = Vec::new();
-            parts(&field.field, &field.before, &field.after, &mut found);
+            let whole = if view.origins.is_some() { Whole::Leaves } else { Whole::Lines };
+            parts(&field.field, [&field.before, &field.after], whole, &mut found);
             (field, found)
         })
         .collect();
@@ -187,12 +204,17 @@ fn write_fields(text: &mut String, change: &ResourceChange, texts: Texts) {
     for (field, parts) in rows {
         for part in parts {
             let (sign, value) = sides(&part, compared);
-            let notes = if compared { notes(field) } else { String::new() };
+            let mut notes = if compared { notes(field) } else { String::new() };
+            match view.origins {
+                Some(workspace) => notes += &origin(workspace, change, &part),
+                None if compared => notes += &place(field.origin.as_ref()),
+                None => {}
+            }
             let line = format!("{INDENT}{sign}{:width$}  {value}{notes}", part.path);
             writeln!(text, "{}", line.trim_end()).expect(INFALLIBLE);
         }
-        if compared || texts == Texts::All {
-            diff::write(text, field, texts);
+        if compared || view.texts == Texts::All {
+            diff::write(text, field, view.texts);
         }
     }
 }
@@ -212,8 +234,17 @@ fn notes(field: &FieldChange) -> String {
     let replaces = field.forces_replacement.then_some("forces replacement");
     let drifted = (field.cause == Cause::Drifted).then_some("changed outside");
     let notes: Vec<_> = [replaces, drifted].into_iter().flatten().collect();
-    let notes = if notes.is_empty() { String::new() } else { format!("  {}", paint(RED, format!("# {}", notes.join(", ")))) };
-    notes + &place(field.origin.as_ref())
+    if notes.is_empty() { String::new() } else { format!("  {}", paint(RED, format!("# {}", notes.join(", ")))) }
+}
+
+/// Where the value of a row was written, and what that overrides.
+fn origin(workspace: &Workspace, change: &ResourceChange, part: &Part) -> String {
+    let from = match workspace.origin(&change.name, &part.path) {
+        Some(origin) => written(origin, &workspace.overridden(origin)),
+        None if part.after == Value::Null => return String::new(),
+        None => "the default of the kind".to_owned(),
+    };
+    format!("  {}", paint(DIM, format!("<- {from}")))
 }
 
 /// How many changes there are of each verb, in the order in which they are summed up.

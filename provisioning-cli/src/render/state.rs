@@ -12,7 +12,7 @@ use provisioning_core::resource::{Role, StateRow};
 use provisioning_core::value::Value;
 
 use super::report::in_doubt;
-use super::value::{inline, parts};
+use super::value::{Whole, inline, parts};
 use super::{BOLD, CYAN, count, paint, table, took};
 
 /// What is said where the first run is still to come.
@@ -75,7 +75,7 @@ pub(crate) fn row(row: &StateRow) -> String {
 
 fn write_values(text: &mut String, title: &str, values: &Value) {
     let mut found = Vec::new();
-    values.as_map().into_iter().flatten().for_each(|(name, value)| parts(name, &Value::Null, value, &mut found));
+    values.as_map().into_iter().flatten().for_each(|(name, value)| parts(name, [&Value::Null, value], Whole::Lines, &mut found));
     let width = found.iter().map(|part| part.path.chars().count()).max().unwrap_or(0);
     if !found.is_empty() {
         writeln!(text, "  {}", paint(BOLD, title)).expect(INFALLIBLE);

@@ -15,30 +15,49 @@ pub(super) struct Part {
     pub(super) after: Value,
 }
 
-/// The parts of a field in which two values differ; what fits on a line stays whole.
-pub(super) fn parts(path: &str, before: &Value, after: &Value, found: &mut Vec<Part>) {
+/// What stays whole of a value that is there on one side alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// What fits on a line.
+    Lines,
+    /// What has no parts.
+    Leaves,
+}
+
+/// The parts of a field in which two values differ.
+pub(super) fn parts(path: &str, [before, after]: [&Value; 2], whole: Whole, found: &mut Vec<Part>) {
+    let divides = |value: &Value| if whole == Whole::Leaves { has_parts(value) } else { is_long(value) };
     match (before, after) {
         _ if before == after => {}
-        (Value::Map(old), Value::Map(new)) => keys(path, old, new, found),
-        (Value::Null, Value::Map(new)) if is_long(after) => keys(path, &Map::new(), new, found),
-        (Value::Map(old), Value::Null) if is_long(before) => keys(path, old, &Map::new(), found),
+        (Value::Map(old), Value::Map(new)) => keys(path, [old, new], whole, found),
+        (Value::Null, Value::Map(new)) if divides(after) => keys(path, [&Map::new(), new], whole, found),
+        (Value::Map(old), Value::Null) if divides(before) => keys(path, [old, &Map::new()], whole, found),
         (Value::List(old), Value::List(new)) if old.len() == new.len() => {
             for (place, (old, new)) in old.iter().zip(new.iter()).enumerate() {
-                parts(&format!("{path}[{place}]"), old, new, found);
+                parts(&format!("{path}[{place}]"), [old, new], whole, found);
             }
         }
-        (Value::Null, Value::List(new)) if is_long(after) => {
-            new.iter().enumerate().for_each(|(place, new)| parts(&format!("{path}[{place}]"), &Value::Null, new, found));
+        (Value::Null, Value::List(new)) if divides(after) => {
+            let each = |(place, new)| parts(&format!("{path}[{place}]"), [&Value::Null, new], whole, found);
+            new.iter().enumerate().for_each(each);
         }
         _ => found.push(Part { path: path.to_owned(), before: before.clone(), after: after.clone() }),
     }
 }
 
-fn keys(path: &str, old: &Map, new: &Map, found: &mut Vec<Part>) {
+fn keys(path: &str, [old, new]: [&Map; 2], whole: Whole, found: &mut Vec<Part>) {
     let added = new.keys().filter(|key| !old.contains_key(*key));
     for key in old.keys().chain(added) {
         let side = |map: &Map| map.get(key).cloned().unwrap_or_default();
-        parts(&format!("{path}.{key}"), &side(old), &side(new), found);
+        parts(&format!("{path}.{key}"), [&side(old), &side(new)], whole, found);
+    }
+}
+
+fn has_parts(value: &Value) -> bool {
+    match value {
+        Value::Map(map) => !map.is_empty(),
+        Value::List(items) => !items.is_empty(),
+        _ => false,
     }
 }
 
@@ -114,7 +133,7 @@ mod tests {
         let old = Value::map([("a", Value::from(1)), ("list", Value::list([Value::map([("size", Value::from(1))])]))]);
         let new = Value::map([("a", Value::from(1)), ("list", Value::list([Value::map([("size", Value::from(2))])]))]);
         let mut found = Vec::new();
-        parts("options", &old, &new, &mut found);
+        parts("options", [&old, &new], Whole::Lines, &mut found);
         let paths: Vec<_> = found.iter().map(|part| part.path.as_str()).collect();
         assert_eq!(paths, ["options.list[0].size"]);
     }

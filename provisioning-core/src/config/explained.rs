@@ -81,6 +81,11 @@ impl Workspace {
         Ok(Explained { name, kind, origin, summary: schema.summary.clone(), fields })
     }
 
+    /// Where a part of a resource was written, or else the nearest part around it: `input.name`.
+    pub fn origin(&self, name: &ResourceName, path: &str) -> Option<&Origin> {
+        nearest(self.desired.resources.get(name)?, path)
+    }
+
     fn schema(&self, declared: &Declared, registry: &Registry) -> Result<std::sync::Arc<Schema>> {
         let of = |alias| self.desired.providers.get(alias).map(|provider| &provider.kind);
         let undeclared = || Error::bug(format!("the provider of `{}` is not declared", declared.name));

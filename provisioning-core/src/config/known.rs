@@ -4,6 +4,7 @@
 //! `${secret…}` and the outputs of resources are resolved when they are needed, by the planner and the executor.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::configuration::{Configuration, MANIFEST};
 use crate::error::{Diagnostic, Error, ErrorKind, Result};
@@ -44,23 +45,30 @@ impl Known {
         )
     }
 
-    /// Replaces the references in a document to what is known.
-    pub(super) fn put_into(&self, document: &mut Node, problems: &mut Vec<Diagnostic>) {
-        self.walk(document, "", problems);
+    /// Whether a first word is one of these.
+    pub(super) fn has(&self, root: &str) -> bool {
+        self.0.contains_key(root)
     }
 
-    fn walk(&self, node: &mut Node, path: &str, problems: &mut Vec<Diagnostic>) {
+    /// The value at a path, where there is one.
+    pub(super) fn value(&self, path: &str) -> Option<Value> {
+        let reference = Reference::parse(path).ok()?;
+        follow(self.0.get(reference.root.as_ref())?, &reference).ok().map(|node| node.to_value().to_literal())
+    }
+
+    /// Replaces the references in a document to what is known.
+    pub(super) fn put_into(&self, document: &mut Node, problems: &mut Vec<Diagnostic>) {
+        self.walk(document, &Place::Whole, problems);
+    }
+
+    fn walk(&self, node: &mut Node, place: &Place<'_>, problems: &mut Vec<Diagnostic>) {
         match &mut node.value {
             NodeValue::Map(entries) => {
-                for (key, item) in entries {
-                    let dot = if path.is_empty() { "" } else { "." };
-                    self.walk(item, &format!("{path}{dot}{key}"), problems);
-                }
+                entries.iter_mut().for_each(|(key, item)| self.walk(item, &Place::Key(place, key), problems));
             }
             NodeValue::List(items) => {
-                for (index, item) in items.iter_mut().enumerate() {
-                    self.walk(item, &format!("{path}[{index}]"), problems);
-                }
+                let each = |(index, item)| self.walk(item, &Place::Index(place, index), problems);
+                items.iter_mut().enumerate().for_each(each);
             }
             NodeValue::Leaf(Value::String(text)) if text.contains("${") => {
                 let text = text.clone();
@@ -69,7 +77,8 @@ impl Known {
                     Ok(None) => {}
                     Err(error) => {
                         let hint = error.hint().map(str::to_owned);
-                        problems.push(Diagnostic { hint, ..Diagnostic::new(node.origin.clone(), path, error.to_string()) });
+                        let problem = Diagnostic::new(node.origin.clone(), place.to_string(), error.to_string());
+                        problems.push(Diagnostic { hint, ..problem });
                     }
                 }
             }
@@ -92,6 +101,24 @@ impl Known {
         })?;
         let whole = template.is_one_reference();
         Ok(Some(Node { origin: origin.filter(|_| whole), ..Node::from(value) }))
+    }
+}
+
+/// Where a walk is in a document: written out only where something is wrong.
+enum Place<'a> {
+    Whole,
+    Key(&'a Place<'a>, &'a str),
+    Index(&'a Place<'a>, usize),
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole => Ok(()),
+            Self::Key(Self::Whole, key) => f.write_str(key),
+            Self::Key(above, key) => write!(f, "{above}.{key}"),
+            Self::Index(above, index) => write!(f, "{above}[{index}]"),
+        }
     }
 }
 

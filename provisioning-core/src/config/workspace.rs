@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::cache::{Cache, Entry};
 use super::configuration::{Configuration, MANIFEST, Setting};
-use super::document::desired_with_files;
+use super::document::{Around, desired_of};
 use super::known::Known;
 use super::layers::Level;
 use super::overrides::Overrides;
@@ -115,14 +115,11 @@ impl Workspace {
     /// `NotFound` when nothing says what is wanted, `Conflict` when two files do;
     /// `Limited` for a file that is too large; `Invalid`, with a diagnostic for every problem, otherwise.
     pub fn load(location: Location, registry: &Registry) -> Result<Self> {
-        let Document { node: mut document, inputs, defaults, entry } = document(&location, registry)?;
+        let Document { node, inputs, defaults, entry } = document(&location, registry)?;
         let known = Known::of_workspace(inputs, &location.configuration, &location.name, &location.variables);
-        let mut problems = Vec::new();
-        known.put_into(&mut document, &mut problems);
-        if let Some(error) = Error::from_diagnostics(problems) {
-            return Err(error);
-        }
-        let desired = desired_with_files(&document, registry, &location.settings, &|file| read_below(&location.root, file))?;
+        let files = |file: &str| read_below(&location.root, file);
+        let around = Around { settings: &location.settings, files: &files, known: &known };
+        let desired = desired_of(node, registry, &around)?;
         if let Some(entry) = entry.filter(|_| !desired.has_secret()) {
             location.cache().write(&entry);
         }

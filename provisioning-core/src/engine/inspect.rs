@@ -6,7 +6,7 @@ use super::{Engine, OutputValue, Status, StepStatus};
 use crate::error::{ErrorKind, Failure, Result};
 use crate::executor::World;
 use crate::journal;
-use crate::name::ResourceName;
+use crate::name::{RUN, ResourceName, RunId};
 use crate::plan::{Action, Command, Plan, Step};
 use crate::planner::secret_names;
 use crate::record::Outcome;
@@ -14,7 +14,8 @@ use crate::value::Value;
 
 impl Engine {
     pub(super) async fn output_values(&self) -> Result<BTreeMap<String, OutputValue>> {
-        let Some((plan, answers)) = self.last_applied().await? else { return Ok(BTreeMap::new()) };
+        let Some((run, plan, answers)) = self.last_applied().await? else { return Ok(BTreeMap::new()) };
+        let run = Value::map([("id", run.as_str().into())]);
         let mut disclosure = self.disclosure_for_looking().await;
         disclosure.read(plan.outputs.values().flat_map(|output| secret_names(&output.value))).await?;
         let mut world = World::of(&self.store.rows().await?, disclosure.sealer.clone(), disclosure.values());
@@ -23,7 +24,10 @@ impl Engine {
         }
         let values = plan.outputs.iter().map(|(name, output)| {
             let output = output.opened(name, &disclosure.sealer);
-            let value = match output.value.resolve(&mut |reference| world.get(reference)) {
+            let value = match output.value.resolve(&mut |reference| match reference.root.as_ref() {
+                RUN => reference.follow(&run),
+                _ => world.get(reference),
+            }) {
                 Ok(value) => value,
                 Err(error) if error.kind() == ErrorKind::NotFound => Value::Unknown,
                 Err(error) => return Err(error.with_context("output", name)),
@@ -39,7 +43,7 @@ impl Engine {
         if !plan.command.acts() {
             return Ok(Vec::new());
         }
-        let (before, answers) = self.last_applied().await?.map(|(plan, answers)| (plan.outputs, answers)).unwrap_or_default();
+        let (before, answers) = self.last_applied().await?.map(|(_, plan, answers)| (plan.outputs, answers)).unwrap_or_default();
         let same_answers = |value: &Value| {
             let mut same = true;
             let visited = value.visit_references(&mut |reference| {
@@ -59,8 +63,8 @@ impl Engine {
         Ok(names)
     }
 
-    /// The plan of the last run that applied or destroyed, and what its lookups answered, then and meanwhile.
-    async fn last_applied(&self) -> Result<Option<(Plan, BTreeMap<ResourceName, Value>)>> {
+    /// The last run that applied or destroyed, its plan, and what its lookups answered, then and meanwhile.
+    async fn last_applied(&self) -> Result<Option<(RunId, Plan, BTreeMap<ResourceName, Value>)>> {
         let runs = self.store.runs().await?;
         let Some(run) = runs.iter().rev().find(|run| Command::is_acting(&run.command)) else { return Ok(None) };
         let plan = self.store.plan(&run.plan).await?;
@@ -70,7 +74,7 @@ impl Engine {
             let named = |step: &Step| Some((step.resource.clone(), read.get(&step.id)?.clone()));
             answers.extend(plan.steps.iter().filter_map(named));
         }
-        Ok(Some((plan, answers)))
+        Ok(Some((run.id.clone(), plan, answers)))
     }
 
     pub(super) async fn present_status(&self) -> Result<Status> {

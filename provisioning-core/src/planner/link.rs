@@ -6,7 +6,7 @@ use super::schemas::Schemas;
 use super::secrets::{KnownSecrets, literals, secret_name};
 use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 use crate::graph::{Dependency, Graph};
-use crate::name::{ProviderName, RESERVED, ResourceName, SECRET, suggestion};
+use crate::name::{ProviderName, RESERVED, RUN, ResourceName, SECRET, suggestion};
 use crate::registry::Registry;
 use crate::resource::{Checkpoint, Declared, Desired, Role};
 use crate::schema::Keep;
@@ -65,7 +65,7 @@ fn graph(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> (Graph
         linker.checkpoint(name, checkpoint);
     }
     for (name, output) in &desired.outputs {
-        linker.references(&output.value, &format!("outputs.{name}"), output.origin.as_ref());
+        linker.output(&output.value, &format!("outputs.{name}"), output.origin.as_ref());
     }
     (graph, linker.problems)
 }
@@ -192,13 +192,27 @@ impl<'a> Linker<'a> {
         }
     }
 
+    /// An output may name the run that gave it as well: nothing is compared with it.
+    fn output(&mut self, value: &Value, place: &str, origin: Option<&Origin>) {
+        for reference in self.parsed(value, place, origin) {
+            if (reference.root.as_ref(), reference.path.as_slice()) != (RUN, &[Segment::Key("id".into())]) {
+                self.resolve(&reference, place, origin);
+            }
+        }
+    }
+
     fn references(&mut self, value: &Value, place: &str, origin: Option<&Origin>) -> Vec<ResourceName> {
+        let references = self.parsed(value, place, origin);
+        references.into_iter().filter_map(|reference| self.resolve(&reference, place, origin)).collect()
+    }
+
+    fn parsed(&mut self, value: &Value, place: &str, origin: Option<&Origin>) -> Vec<Reference> {
         let mut references = Vec::new();
         if let Err(error) = value.visit_references(&mut |reference| references.push(reference.clone())) {
             let hint = error.hint().map(str::to_owned);
             self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place, error.to_string()) });
         }
-        references.into_iter().filter_map(|reference| self.resolve(&reference, place, origin)).collect()
+        references
     }
 
     fn resolve(&mut self, reference: &Reference, place: &str, origin: Option<&Origin>) -> Option<ResourceName> {
@@ -208,8 +222,9 @@ impl<'a> Linker<'a> {
                 None
             }
             [] if RESERVED.contains(&reference.root.as_ref()) => {
-                let message = format!("`${{{reference}}}`: `{}` cannot be referred to in this version", reference.root);
-                self.problems.push(Diagnostic::new(origin.cloned(), place, message));
+                let (message, hint) = reserved(&reference.root);
+                let problem = Diagnostic::new(origin.cloned(), place, format!("`${{{reference}}}`: {message}"));
+                self.problems.push(problem.with_hint(hint));
                 None
             }
             [] => {
@@ -269,6 +284,15 @@ impl<'a> Linker<'a> {
         let known = self.desired.resources.keys().map(ResourceName::base);
         let hint = suggestion(name, known);
         self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place, message) });
+    }
+}
+
+/// Why a reserved word cannot be referred to where the planner meets it, and what to do.
+fn reserved(word: &str) -> (&'static str, &'static str) {
+    match word {
+        RUN => ("every run would differ from the one before", "an output can be `${run.id}`, and nothing else can"),
+        "input" => ("the document declares no inputs", "declare it under `inputs`, with its type or its default"),
+        _ => ("only the document of a workspace can refer to that", "put the value itself there"),
     }
 }
 

@@ -3,7 +3,7 @@
 //! The template's source travels with the value, so that a plan renders the same text wherever and whenever it is
 //! applied. The only file that names the template engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
@@ -30,6 +30,15 @@ pub struct Render {
 }
 
 impl Render {
+    /// What the template names and its variables do not have: `web.address`. Nothing of a template that does not parse.
+    pub fn undeclared(&self) -> BTreeSet<String> {
+        let environment = environment();
+        let template = environment.template_from_named_str(&self.name, &self.source);
+        let names = template.map(|template| template.undeclared_variables(true)).unwrap_or_default();
+        let root = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+        names.into_iter().filter(|name| self.variables.field(&root(name)).is_none()).collect()
+    }
+
     /// Checks the template by a trial: what only the apply will know is stood in for, and what goes wrong because of
     /// that is let pass.
     ///
@@ -104,7 +113,7 @@ impl Render {
         let missing = words.find(|word| given.field(word).map(|below| given = below).is_none()).unwrap_or(expression);
         let names = given.as_map().into_iter().flat_map(|map| map.keys().map(AsRef::as_ref)).collect::<Vec<_>>();
         let near = suggestion(missing, names).map_or_else(String::new, |near| format!("; {near}"));
-        format!("a template sees only the variables it is given in `vars`{near}")
+        format!("a template sees its `vars`, and whatever `${{…}}` may name{near}")
     }
 }
 

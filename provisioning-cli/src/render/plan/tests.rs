@@ -11,7 +11,7 @@ use super::*;
 
 /// What a person reads of a plan where no output is given yet.
 fn shown(plan: &Plan) -> String {
-    plain(&super::plan(plan, &BTreeMap::new(), Texts::Short))
+    plain(&super::plan(plan, &BTreeMap::new(), View::SHORT))
 }
 
 /// A plan with these changes and four unchanged resources.
@@ -189,5 +189,5 @@ Plan: 0 to create, 0 to update, 0 to replace, 0 to delete, 4 unchanged.
 ";
     let given = OutputValue { value: Value::Unknown, sensitive: false };
     let given = BTreeMap::from(["address", "gone"].map(|name| (name.to_owned(), given.clone())));
-    assert_eq!(plain(&plan(&changed, &given, Texts::Short)), expect);
+    assert_eq!(plain(&plan(&changed, &given, View::SHORT)), expect);
 }

@@ -11,7 +11,7 @@ mod resource;
 mod service;
 mod template;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::options::Options;
@@ -30,41 +30,53 @@ pub(super) const SECTIONS: [&str; 7] = ["inputs", "providers", "resources", "loo
 /// Reads a file that a document names by its path below the workspace.
 pub(super) type ReadFile<'a> = dyn Fn(&str) -> Result<Arc<str>> + 'a;
 
+/// What a document is read with.
+pub(super) struct Around<'a> {
+    /// The settings of the engine.
+    pub(super) settings: &'a Settings,
+    /// Reads the templates that it names.
+    pub(super) files: &'a ReadFile<'a>,
+    /// What may be referred to besides what it declares.
+    pub(super) known: &'a Known,
+}
+
 /// The declarations in a document that a program made; templates in it are an error, there being no files.
 ///
 /// # Errors
 /// `Invalid`, with a diagnostic for every problem.
 pub fn desired(document: &Node, registry: &Registry, settings: &Settings) -> Result<Desired> {
-    let no_files = |name: &str| {
+    let files = |name: &str| {
         Err(Error::invalid(format!("the template `{name}` cannot be read: the document has no files"))
             .with_hint("give the text itself, or load the document from a workspace"))
     };
-    let Some(section) = document.field("inputs") else { return desired_with_files(document, registry, settings, &no_files) };
-    let (mut document, mut problems) = (part(document, |key| key != "inputs"), Vec::new());
+    let Some(section) = document.field("inputs") else {
+        return read(document, registry, &Around { settings, files: &files, known: &Known::default() });
+    };
+    let (document, mut problems) = (part(document, |key| key != "inputs"), Vec::new());
     let inputs = inputs::settled(inputs::declared(section, &mut problems), BTreeMap::new(), &mut problems);
-    Known::of_program(inputs).put_into(&mut document, &mut problems);
     match Error::from_diagnostics(problems) {
         Some(error) => Err(error),
-        None => desired_with_files(&document, registry, settings, &no_files),
+        None => desired_of(document, registry, &Around { settings, files: &files, known: &Known::of_program(inputs) }),
     }
 }
 
-/// The declarations in a document without inputs; `files` reads the templates it names.
+/// The declarations in a document without inputs, with what is known put in.
 ///
 /// # Errors
 /// `Invalid`, with a diagnostic for every problem, in the order of their places.
-pub(super) fn desired_with_files(
-    document: &Node,
-    registry: &Registry,
-    settings: &Settings,
-    files: &ReadFile<'_>,
-) -> Result<Desired> {
+pub(super) fn desired_of(mut document: Node, registry: &Registry, around: &Around<'_>) -> Result<Desired> {
+    let mut problems = Vec::new();
+    around.known.put_into(&mut document, &mut problems);
+    Error::from_diagnostics(problems).map_or_else(|| read(&document, registry, around), Err)
+}
+
+fn read(document: &Node, registry: &Registry, around: &Around<'_>) -> Result<Desired> {
     let mut reader = Reader {
         registry,
-        settings,
-        files,
+        around,
         options: Options::new(),
         providers: BTreeMap::new(),
+        names: names(document),
         taken: BTreeMap::new(),
         desired: Desired::default(),
         problems: Vec::new(),
@@ -75,14 +87,25 @@ pub(super) fn desired_with_files(
     Error::from_diagnostics(problems).map_or(Ok(reader.desired), Err)
 }
 
+/// The names of everything that has outputs.
+fn names(document: &Node) -> BTreeSet<&str> {
+    let sections = ["resources", "lookups", "services"].into_iter().filter_map(|section| document.field(section));
+    let entries = sections.filter_map(|node| match &node.value {
+        NodeValue::Map(entries) => Some(entries),
+        _ => None,
+    });
+    entries.flatten().map(|(name, _)| name.as_ref()).collect()
+}
+
 struct Reader<'a> {
     registry: &'a Registry,
-    settings: &'a Settings,
-    files: &'a ReadFile<'a>,
+    around: &'a Around<'a>,
     options: Options,
     /// The declared aliases and their types; `None` for one that is itself wrong.
     providers: BTreeMap<ProviderName, Option<Kind>>,
-    /// The names of resources, lookups and services: what each is, and where.
+    /// The names of everything that has outputs.
+    names: BTreeSet<&'a str>,
+    /// The names of resources, lookups and services that were read: what each is, and where.
     taken: BTreeMap<String, (&'static str, Option<Origin>)>,
     desired: Desired,
     problems: Vec<Diagnostic>,

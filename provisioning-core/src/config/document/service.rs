@@ -76,8 +76,8 @@ impl Reader<'_> {
                 depends_on: service.given.depends_on.clone(),
                 after: service.given.after.clone(),
                 lifecycle: service.given.lifecycle.clone(),
-                retry: service.given.retry(self.settings),
-                timeout: service.given.timeout(self.settings),
+                retry: service.given.retry(self.around.settings),
+                timeout: service.given.timeout(self.around.settings),
             };
             self.desired.resources.insert(declared.name.clone(), declared);
         }

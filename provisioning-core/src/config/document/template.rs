@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Reader;
 use crate::error::{Diagnostic, Result};
-use crate::name::suggestion;
+use crate::name::{SECRET, suggestion};
 use crate::schema::{Field, FieldType, Schema};
 use crate::value::{Node, NodeValue, Render, Value};
 
@@ -80,8 +80,32 @@ impl Reader<'_> {
     }
 
     fn render(&self, name: &Arc<str>, variables: Value) -> Result<Render> {
-        let render = Render { name: name.clone(), source: (self.files)(name)?, variables };
+        let mut render = Render { name: name.clone(), source: (self.around.files)(name)?, variables };
+        for path in render.undeclared() {
+            let (root, rest) = path.split_once('.').unwrap_or((&path, ""));
+            let value = if self.around.known.has(root) { self.around.known.value(&path) } else { self.reference(root, rest) };
+            if let Some(value) = value {
+                render.variables = put(&render.variables, &path, &value);
+            }
+        }
         render.check()?;
         Ok(render)
+    }
+
+    /// What a name in a template refers to: the secret or the output that a string would refer to in the same words.
+    fn reference(&self, root: &str, rest: &str) -> Option<Value> {
+        let refers = !rest.is_empty() && (root == SECRET || self.names.contains(root));
+        refers.then(|| format!("${{{root}.{rest}}}").into())
+    }
+}
+
+/// The variables with one more, which may stand below others; what is there already stays.
+fn put(variables: &Value, path: &str, value: &Value) -> Value {
+    let (key, rest) = path.split_once('.').map_or((path, None), |(key, rest)| (key, Some(rest)));
+    match (variables.field(key), rest) {
+        (None, Some(rest)) => variables.with(key, put(&Value::map::<Arc<str>>([]), rest, value)),
+        (Some(below @ Value::Map(_)), Some(rest)) => variables.with(key, put(below, rest, value)),
+        (None, None) => variables.with(key, value.clone()),
+        _ => variables.clone(),
     }
 }

@@ -126,7 +126,7 @@ fn a_wrong_layer_is_told_what_is_wrong_and_where() {
         ),
         (
             "secrets.a = {}",
-            "provisioning.toml:1:11: `secrets.a`: expected one of `age`, `env`, `file` and `command`, with something in it"
+            "provisioning.toml:1:9: `secrets.a`: expected one of `age`, `env`, `file` and `command`, with something in it"
                 .to_owned(),
         ),
         (

@@ -9,7 +9,8 @@ use serde_json::{Value as Json, json};
 use super::fixture::registry;
 use super::{NICKEL, TOML, without_places};
 use crate::config::Settings;
-use crate::config::document::desired_with_files;
+use crate::config::document::{Around, desired_of};
+use crate::config::known::Known;
 use crate::config::layers;
 use crate::config::library::{self, Weight, json_schema, object_schema};
 use crate::config::nickel::{Program, STEPS, evaluate};
@@ -30,7 +31,9 @@ fn run(main: &str, root: &Path, library: &str) -> Result<Node> {
 
 fn declared(main: &str, weight: Weight) -> Result<Desired> {
     let document = evaluated(main, Path::new("/shop"), weight)?;
-    desired_with_files(&document, &registry(), &Settings::shipped(), &|_| Ok("".into())).map(without_places)
+    let (settings, known, files) = (Settings::shipped(), Known::default(), |_: &str| Ok("".into()));
+    let around = Around { settings: &settings, files: &files, known: &known };
+    desired_of(document, &registry(), &around).map(without_places)
 }
 
 /// What the library with its contracts says of a document, and what the JSON Schema says.

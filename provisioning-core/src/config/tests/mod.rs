@@ -169,6 +169,25 @@ fn a_template_travels_with_its_field() {
 }
 
 #[test]
+fn a_template_names_what_a_reference_could() {
+    let manifest = "name = 'shop'\nenv = ['HOST']";
+    let text = "providers.lab.type = 'local'\ninputs.size = 3\n[resources.net]\nkind = 'network'\ncidr = '10.0.0.0/8'\n\
+        [resources.a]\nkind = 'file'\npath = '/a'\ncontent = { template = 'a.j2', vars = { net = 'mine' } }\n\
+        [resources.b]\nkind = 'file'\npath = '/b'\ncontent.template = 'b.j2'";
+    let b = "{{ net.cidr }} {{ input.size }} {{ workspace.name }} {{ secret.key }} {{ env.HOST }}\n{% for x in net.ids %}{{ x }}{% endfor %}";
+    let folder = Folder::new(&[("provisioning.toml", manifest), ("main.toml", text), ("a.j2", "{{ net }}"), ("b.j2", b)]);
+    let variables = [("HOST".to_owned(), "here".to_owned())].into();
+    let desired = folder.load_with(&Overrides { variables, ..Overrides::default() }).expect("loads").desired;
+    let variables = |name: &str| match named(&desired, name).inputs.field("content") {
+        Some(Value::Render(render)) => render.variables.expose().expect("plain").to_string(),
+        _ => panic!("not a template"),
+    };
+    assert_eq!(variables("a"), r#"{"net":"mine"}"#, "what is given goes before");
+    let expected = r#"{"env":{"HOST":"here"},"input":{"size":3},"net":{"cidr":"${net.cidr}","ids":"${net.ids}"},"secret":{"key":"${secret.key}"},"workspace":{"name":"shop"}}"#;
+    assert_eq!(variables("b"), expected);
+}
+
+#[test]
 fn a_location_needs_no_declarations() {
     let manifest = "name = 'shop'\nstore = 'state/shop.db'\n[settings]\non_failure = 'continue'";
     let folder = Folder::new(&[("provisioning.toml", manifest), ("main.toml", "this is not TOML")]);
