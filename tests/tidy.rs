@@ -282,3 +282,24 @@ fn the_cache_of_evaluations_knows_the_evaluator() {
     let text = fs::read_to_string(root().join("provisioning-core/src/config/nickel/mod.rs")).expect("the evaluator's folder");
     assert!(text.contains(&named), "the key of the cache must name the evaluator: set `EVALUATOR` to {named}");
 }
+
+/// What a default in code looks like; the folder that one is in is no default of anybody's.
+fn is_default(line: &str) -> bool {
+    let literal = |rest: &str| rest.starts_with(|first: char| ('1'..='9').contains(&first)) || rest.starts_with("\"/");
+    let falls_back = line.split("unwrap_or(").skip(1).any(literal);
+    let words = ["default_value", "const DEFAULT", "serde(default = "];
+    (falls_back || words.iter().any(|word| line.contains(word))) && !line.contains("default_value = \".\"")
+}
+
+#[test]
+fn defaults_stand_in_data_files() {
+    assert!(is_default("let limit = given.unwrap_or(16);") && is_default("#[arg(long, default_value_t = 20)]"));
+    let mut problems = Vec::new();
+    for source in all_sources().iter().filter(|source| !source.is_test()) {
+        for (number, line) in source.code().enumerate().filter(|(_, line)| is_default(line)) {
+            let told = "put it into defaults.toml or the schema of its kind";
+            problems.push(format!("{}:{}: a default in code, {told}: {}", source.shown(), number + 1, line.trim()));
+        }
+    }
+    check(&problems);
+}

@@ -32,7 +32,7 @@ fn a_new_workspace_runs_from_plan_to_destroy() {
     let folder = workspace();
     let at = folder.path();
     assert_eq!(expect(at, "validate", 0), "Valid: 3 resources, 1 provider, 1 output.\n");
-    assert!(!at.join(".provisioning/state.db").exists(), "validating made a store");
+    assert!(!at.join(".provisioning").exists(), "validating made a store");
     expect(at, "plan --detailed-exitcode --out saved.plan", 2);
     expect(at, "apply saved.plan", 0);
     assert_eq!(fs::read_to_string(at.join("site/index.html")).expect("the page"), "<h1>hello</h1>\n");

@@ -122,9 +122,8 @@ pub(crate) enum Verb {
     Shell {
         /// The resource that is the host
         name: String,
-        /// The program and its arguments
-        // Without job control: the terminal's process groups are this machine's, and mean nothing in a server.
-        #[arg(last = true, value_name = "COMMAND", default_values = ["/bin/sh", "-l", "+m"])]
+        /// The program and its arguments; those of `settings.shell` when left out
+        #[arg(last = true, value_name = "COMMAND")]
         command: Vec<String>,
     },
     /// Show what the programs wrote that a host keeps running, or that a service or a process is

@@ -8,11 +8,13 @@ use provisioning_core::host::Command;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::look;
+use crate::args::Pace;
 use crate::console::of_io;
 use crate::exit::{Problem, of_program};
 use crate::workspace::Start;
 
 pub(super) async fn run(start: &Start, name: &str, arguments: Vec<String>) -> Result<u8, Problem> {
+    let arguments = if arguments.is_empty() { start.location(&Pace::default())?.settings.shell } else { arguments };
     let host = look(start)?.engine.host(name).await?;
     let words = host.terminal(&Command { arguments, ..Command::default() })?;
     let (program, rest) = words.split_first().ok_or_else(|| Error::bug("a terminal has no program"))?;

@@ -34,7 +34,7 @@ fn before_the_first_apply_everything_answers_and_nothing_is_made() {
     fails(&workspace, "resume", 66, &format!("error: there is no run to resume\n{lists}"));
     let show = "hint: `provisioning show` lists what the state has\n";
     fails(&workspace, "forget nope", 66, &format!("error: there is no resource `nope`\n{show}"));
-    assert!(!workspace.path().join(".provisioning/state.db").exists(), "a store was made");
+    assert!(!workspace.path().join(".provisioning").exists(), "a store was made");
 }
 
 #[test]

@@ -440,7 +440,7 @@ hint: the smallest file declares a provider: let p = import "provisioning.ncl" i
   unknown.j2:2:6: resources.a.content.template: `nn` is undefined
     2 |   {{ nn }}
       |      ^
-    hint: a template sees only the variables it is given in `vars`; did you mean `n`?
+    hint: a template sees its `vars`, and whatever `${…}` may name; did you mean `n`?
 ",
     },
     Case {
@@ -451,7 +451,7 @@ hint: the smallest file declares a provider: let p = import "provisioning.ncl" i
   later.j2:2:4: resources.a.content.template: `nn` is undefined
     2 | {{ nn }}
       |    ^
-    hint: a template sees only the variables it is given in `vars`; known here: `v`
+    hint: a template sees its `vars`, and whatever `${…}` may name; known here: `v`
 ",
     },
     Case {

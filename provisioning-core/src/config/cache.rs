@@ -73,8 +73,12 @@ impl Cache {
         Stored::parse(values)
     }
 
-    /// Keeps an entry. What goes wrong is no concern of the user's: the next evaluation is not spared, that is all.
+    /// Keeps an entry, where the workspace keeps anything at all: before its first apply, who only looks writes nothing. What
+    /// goes wrong is no concern of the user's: the next evaluation is not spared, that is all.
     pub(super) fn write(&self, entry: &Entry) {
+        if !self.0.parent().is_some_and(Path::is_dir) {
+            return;
+        }
         if self.put(&entry.key, &entry.bytes).is_err() {
             tracing::debug!(folder = %self.0.display(), "the evaluation could not be kept");
         }

@@ -30,6 +30,8 @@ pub struct Settings {
     pub refresh_page: usize,
     /// What a failed step does to the rest of the run.
     pub on_failure: OnFailure,
+    /// The program, with its arguments, that is a shell on a host.
+    pub shell: Vec<String>,
     /// How much the command shows where nothing is said.
     pub shown: Shown,
 }

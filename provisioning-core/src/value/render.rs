@@ -179,7 +179,7 @@ mod tests {
     fn an_unknown_variable_is_told_with_its_place_and_the_nearest_name() {
         let site = Value::map([("port", Value::from(80)), ("host", "a".into())]);
         let given = [("port", Value::from(80)), ("site", site)];
-        let hint = "a template sees only the variables it is given in `vars`";
+        let hint = "a template sees its `vars`, and whatever `${…}` may name";
         let render = |source: &str| render(source, &given);
         let expect = format!("site.j2:2:9: `prot` is undefined | {hint}; did you mean `port`?");
         assert_eq!(wrong(&render("a\n  é: {{ prot }}\n")), expect);

@@ -14,12 +14,14 @@ const MAIN: &str = r#"let p = import "provisioning.ncl" in {
 } | p.Infrastructure"#;
 
 fn folder() -> Folder {
-    Folder::new(&[
+    let folder = Folder::new(&[
         ("main.ncl", MAIN),
         ("a.ncl", "1"),
         ("environments/prod.toml", "inputs.size = 2"),
         ("environments/dev.toml", ""),
-    ])
+    ]);
+    fs::create_dir(folder.path().join(".provisioning")).expect("made");
+    folder
 }
 
 fn load(folder: &Folder, environment: &str) -> Workspace {
@@ -93,7 +95,7 @@ fn a_damaged_or_missing_cache_is_as_good_as_none() {
     let [entry] = entries(&folder).try_into().expect("one entry");
     fs::write(&entry, "").expect("cut");
     assert_eq!(load(&folder, "prod"), first);
-    fs::remove_dir_all(folder.path().join(".provisioning")).expect("deleted");
+    fs::remove_dir_all(folder.path().join(".provisioning/cache")).expect("deleted");
     assert_eq!(load(&folder, "prod"), first);
     fs::remove_dir_all(folder.path().join(".provisioning/cache")).expect("deleted");
     fs::write(folder.path().join(".provisioning/cache"), "in the way").expect("written");
@@ -113,8 +115,15 @@ fn entries_do_not_pile_up() {
 #[test]
 fn a_document_with_a_secret_in_it_is_not_kept() {
     let main = r#"let p = import "provisioning.ncl" in { providers.lab = p.local { token = "hunter2" } } | p.Infrastructure"#;
-    let folder = Folder::new(&[("main.ncl", main)]);
+    let folder = Folder::new(&[("main.ncl", main), (".provisioning/kept", "")]);
     // Whether or not it is accepted, no copy of it is made.
     drop(folder.load());
     assert!(!folder.path().join(".provisioning/cache").exists());
+}
+
+#[test]
+fn before_the_first_apply_nothing_is_written() {
+    let folder = Folder::new(&[("main.ncl", MAIN), ("a.ncl", "1")]);
+    folder.load().expect("loads");
+    assert!(!folder.path().join(".provisioning").exists());
 }

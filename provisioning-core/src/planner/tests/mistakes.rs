@@ -59,7 +59,7 @@ fn a_reserved_word_is_not_a_resource() {
         "",
         "web = { from = \"${env.HOME}\" }",
         "",
-        "invalid: `resources.web.from`: `${env.HOME}`: `env` cannot be referred to in this version",
+        "invalid: `resources.web.from`: `${env.HOME}`: only the document of a workspace can refer to that; hint: put the value itself there",
     );
 }
 
