@@ -32,7 +32,7 @@ pub(super) fn declared(section: &Node, problems: &mut Vec<Diagnostic>) -> Vec<In
             problems.push(Diagnostic::new(
                 section.origin.clone(),
                 "inputs",
-                format!("expected a map by name, found a {}", section.type_name()),
+                format!("expected a map by name, found {}", section.described()),
             ));
         }
         return Vec::new();
@@ -147,7 +147,7 @@ fn check(kind: &FieldType, node: &Node, path: &str, problems: &mut Vec<Diagnosti
             NodeValue::Leaf(value @ (Value::Integer(_) | Value::Float(_) | Value::Bool(_))) => {
                 format!("the {} `{}`", value.type_name(), serde_json::to_string(value).unwrap_or_default())
             }
-            _ => format!("a {}", node.type_name()),
+            _ => node.described().to_owned(),
         };
         problems.push(Diagnostic::new(node.origin.clone(), path, format!("expected {kind}, found {found}")));
     }

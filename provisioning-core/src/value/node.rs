@@ -57,6 +57,20 @@ impl Node {
         }
     }
 
+    /// What people call it where it is not what was expected: `a list`.
+    pub fn described(&self) -> &'static str {
+        match self.type_name() {
+            "integer" => "an integer",
+            "null" => "nothing",
+            "map" => "a map",
+            "list" => "a list",
+            "bool" => "a bool",
+            "string" => "a string",
+            "number" => "a number",
+            _ => "something else",
+        }
+    }
+
     /// What people call this type of value.
     pub fn type_name(&self) -> &'static str {
         match &self.value {

@@ -203,15 +203,7 @@ impl Reader<'_> {
     }
 
     fn expected(&mut self, what: &str, node: &Node, path: &str) {
-        let found = match node.type_name() {
-            "integer" => "an integer",
-            "null" => "nothing",
-            "map" => "a map",
-            "list" => "a list",
-            "bool" => "a bool",
-            "string" => "a string",
-            _ => "something else",
-        };
+        let found = node.described();
         let message = format!("expected {what}, found {found}");
         self.problems.push(Diagnostic::new(node.origin.clone(), path, message));
     }

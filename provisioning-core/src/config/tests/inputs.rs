@@ -121,7 +121,7 @@ fn a_wrong_declaration_of_an_input_is_told() {
             "main.toml:3:11: `inputs.a.default`: expected integer, found the string `x`",
         ),
         ("[inputs.a]\ntype = 'integer'\ndefualt = 1", "main.toml:3:11: `inputs.a.defualt`: is not a part of an input"),
-        ("inputs = 1", "main.toml:1:10: `inputs`: expected a map by name, found a integer"),
+        ("inputs = 1", "main.toml:1:10: `inputs`: expected a map by name, found an integer"),
         ("inputs.'1a' = 1", "main.toml:1:15: `inputs.1a`: is not a name: letters, digits, `_` and `-` after a first letter"),
         ("inputs.a = 1\noutputs.b = '${input.c}'", "main.toml:2:13: `outputs.b`: `${input.c}`: there is no input `c`"),
         ("inputs.a = [1]\noutputs.b = 'x${input.a}'", "main.toml:2:13: `outputs.b`: `${input.a}` is a list and stands amid text"),
