@@ -11,6 +11,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
+use provisioning_core::digest::Digest;
 use workspace::Workspace;
 
 /// Where each canary sits, and the canary.
@@ -129,7 +130,9 @@ impl House {
             let bytes = fs::read(&path).expect("read");
             self.heard.push((path.display().to_string(), bytes));
         }
-        for (place, canary) in PLANTED {
+        let digests = PLANTED.map(|(place, canary)| (place, Digest::of(canary.as_bytes()).to_string()));
+        let planted = PLANTED.map(|(place, canary)| (place, canary.to_owned()));
+        for (place, canary) in planted.into_iter().chain(digests) {
             for (name, bytes) in &self.heard {
                 let found = bytes.windows(canary.len()).any(|part| part == canary.as_bytes());
                 assert!(!found, "{place}: `{canary}` is in {name}");

@@ -48,7 +48,7 @@ pub(crate) enum ConfigVerb {
     },
     /// Show the keys in which two environments differ
     Diff {
-        /// The one; `-` for no environment
+        /// The one; `-` for the one that is chosen
         one: String,
         /// The other
         other: String,

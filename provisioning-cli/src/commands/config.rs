@@ -7,7 +7,7 @@ use crate::args::{ConfigVerb, Pace};
 use crate::console::Console;
 use crate::exit::{DONE, Problem};
 use crate::render::config::{difference, explained, settings};
-use crate::workspace::Start;
+use crate::workspace::{self, Start};
 
 pub(super) fn run(console: Console, start: &Start, verb: &ConfigVerb) -> Result<u8, Problem> {
     match verb {
@@ -16,7 +16,7 @@ pub(super) fn run(console: Console, start: &Start, verb: &ConfigVerb) -> Result<
             console.show(&found, || settings(&found, *origin))?;
         }
         ConfigVerb::Explain { key } => {
-            let said = start.location(&Pace::default())?.configuration.explain(key)?;
+            let said = said(start, key)?;
             console.show(&said, || explained(key, &said))?;
         }
         ConfigVerb::Diff { one, other } => {
@@ -32,8 +32,18 @@ pub(super) fn run(console: Console, start: &Start, verb: &ConfigVerb) -> Result<
     Ok(DONE)
 }
 
+/// Every setting. Declarations that are wrong do not keep anybody from looking: then the defaults of inputs are left out.
 fn configured(start: &Start) -> Result<Vec<Setting>> {
-    Ok(start.location(&Pace::default())?.configuration.settings())
+    let location = start.location(&Pace::default())?;
+    Ok(workspace::written(start).map_or_else(|_| location.configuration.settings(), |(_, workspace)| workspace.settings()))
+}
+
+fn said(start: &Start, key: &str) -> Result<Vec<Setting>> {
+    let location = start.location(&Pace::default())?;
+    match workspace::written(start) {
+        Ok((_, workspace)) => workspace.explain_key(key),
+        Err(_) => location.configuration.explain(key),
+    }
 }
 
 /// The settings that are not the same in both, side by side.

@@ -82,7 +82,11 @@ pub(crate) fn resource(explained: &Explained) -> String {
 }
 
 fn write_field(text: &mut String, field: &ExplainedField) {
-    let value = field.value.as_ref().map_or_else(|| "(not set)".to_owned(), inline);
+    let value = match &field.value {
+        _ if field.is_sensitive => "(sensitive)".to_owned(),
+        Some(value) => inline(value),
+        None => "(not set)".to_owned(),
+    };
     let from = match (&field.origin, field.is_default) {
         (Some(origin), _) => format!(" <- {}", written(origin, &field.overrides)),
         (None, true) => " <- the default of the kind".to_owned(),

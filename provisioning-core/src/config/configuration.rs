@@ -17,6 +17,9 @@ use crate::value::{Node, NodeValue, Value};
 /// The file that makes a folder a workspace.
 pub const MANIFEST: &str = "provisioning.toml";
 
+/// What stands in the place of a layer for the default of an input.
+pub(super) const DECLARATION: &str = "declaration";
+
 /// Where the files of the environments lie.
 const ENVIRONMENTS: &str = "environments";
 
@@ -40,6 +43,18 @@ pub struct Setting {
     pub value: Value,
 }
 
+impl Setting {
+    /// Whether it is of a key, or of one in a section.
+    pub(super) fn is_at(&self, key: &str) -> bool {
+        self.key == key || is_below(&self.key, key)
+    }
+
+    /// Whether the declarations say so, and no layer.
+    pub(super) fn is_declared(&self) -> bool {
+        self.layer == DECLARATION
+    }
+}
+
 impl Configuration {
     /// The shipped defaults alone.
     pub(super) fn shipped() -> Self {
@@ -58,10 +73,10 @@ impl Configuration {
         let mut layers = vec![Layer::shipped()];
         layers.extend(user(overrides)?);
         layers.extend([manifest, overrides.variables(&mut problems), overrides.flags(&mut problems)]);
-        if let Some(chosen) = chosen(&layers) {
+        if let Some((chosen, origin)) = chosen(&layers) {
             layers.insert(1, Layer::shipped_environment());
             let stronger = layers.len() - 2;
-            layers.insert(stronger, environment(root, &chosen)?);
+            layers.insert(stronger, environment(root, &chosen, origin)?);
         }
         for layer in &layers {
             layer.check(&mut problems);
@@ -87,6 +102,12 @@ impl Configuration {
         find(&self.merged, key)
     }
 
+    /// Whether a variable or a flag gives an input.
+    pub(super) fn has_inputs_for_once(&self) -> bool {
+        let mut for_once = self.layers.iter().filter(|layer| layer.level >= Level::Variables);
+        for_once.any(|layer| layer.values.field("inputs").is_some())
+    }
+
     /// The strongest layer that sets a key, with its value.
     pub(super) fn winner(&self, key: &str) -> Option<(Level, &Node)> {
         self.layers.iter().rev().find_map(|layer| Some((layer.level, find(&layer.values, key)?)))
@@ -97,17 +118,17 @@ impl Configuration {
     /// # Errors
     /// `NotFound` for a key that no layer sets and none could set.
     pub fn explain(&self, key: &str) -> Result<Vec<Setting>> {
-        let keys: Vec<_> = self.keys().into_iter().filter(|name| name == key || is_below(name, key)).collect();
+        let all = self.keys();
+        let keys: Vec<_> =
+            all.iter().map(|path| (shown(path), path)).filter(|(name, _)| name == key || is_below(name, key)).collect();
         if keys.is_empty() && !is_known(key) {
-            let known: BTreeSet<_> = self.keys().into_iter().chain(known()).collect();
-            let error = Error::new(ErrorKind::NotFound, format!("there is no key `{key}`"));
+            let known: BTreeSet<_> = all.iter().map(|path| shown(path)).chain(known()).collect();
             let hint = suggestion(key, known.iter().map(String::as_str));
-            return Err(hint.map_or(error.with_hint("`config show` lists the keys"), |hint| {
-                Error::new(ErrorKind::NotFound, format!("there is no key `{key}`")).with_hint(hint)
-            }));
+            let hint = hint.unwrap_or_else(|| "`config show` lists the keys".to_owned());
+            return Err(Error::new(ErrorKind::NotFound, format!("there is no key `{key}`")).with_hint(hint));
         }
-        let of_key = |key: String| {
-            let said = self.layers.iter().filter_map(move |layer| setting(layer.level, &key, find(&layer.values, &key)?));
+        let of_key = |(key, path): (String, &Vec<&str>)| {
+            let said = self.layers.iter().filter_map(|layer| setting(layer.level, &key, at(&layer.values, path)?));
             said.collect::<Vec<_>>()
         };
         Ok(keys.into_iter().flat_map(of_key).collect())
@@ -115,14 +136,15 @@ impl Configuration {
 
     /// What every key comes to, and the layer that says so.
     pub fn settings(&self) -> Vec<Setting> {
+        let winner = |path: &[&str]| self.layers.iter().rev().find_map(|layer| Some((layer.level, at(&layer.values, path)?)));
         let keys = self.keys().into_iter();
-        keys.filter_map(|key| self.winner(&key).and_then(|(level, node)| setting(level, &key, node))).collect()
+        keys.filter_map(|path| winner(&path).and_then(|(level, node)| setting(level, &shown(&path), node))).collect()
     }
 
     /// The keys that have a value, in the order of their names.
-    fn keys(&self) -> Vec<String> {
+    fn keys(&self) -> Vec<Vec<&str>> {
         let mut found = Vec::new();
-        leaves(&self.merged, "", &mut found);
+        leaves(&self.merged, &mut Vec::new(), &mut found);
         found.sort();
         found
     }
@@ -135,7 +157,12 @@ pub(super) fn ways(key: &str) -> String {
 
 fn setting(level: Level, key: &str, node: &Node) -> Option<Setting> {
     let whole = !matches!(&node.value, NodeValue::Map(entries) if !entries.is_empty());
-    whole.then(|| Setting { key: key.to_owned(), layer: level.as_str(), origin: node.origin.clone(), value: node.to_value() })
+    let value = match node.to_value() {
+        // An argument of the command that gives a secret may be one itself.
+        Value::List(words) if key.starts_with("secrets.") && words.len() > 1 => Value::list([words[0].clone(), "…".into()]),
+        value => value,
+    };
+    whole.then(|| Setting { key: key.to_owned(), layer: level.as_str(), origin: node.origin.clone(), value })
 }
 
 fn user(overrides: &Overrides) -> Result<Option<Layer>> {
@@ -148,25 +175,30 @@ fn user(overrides: &Overrides) -> Result<Option<Layer>> {
 }
 
 /// The environment that the strongest layer names.
-fn chosen(layers: &[Layer]) -> Option<String> {
-    layers.iter().rev().find_map(|layer| text(&layer.values, "environment")).map(str::to_owned)
+fn chosen(layers: &[Layer]) -> Option<(String, Option<Origin>)> {
+    let named = |layer: &Layer| {
+        let origin = layer.values.field("environment")?.origin.clone();
+        Some((text(&layer.values, "environment")?.to_owned(), origin))
+    };
+    layers.iter().rev().find_map(named)
 }
 
-fn environment(root: &Path, name: &str) -> Result<Layer> {
+fn environment(root: &Path, name: &str, origin: Option<Origin>) -> Result<Layer> {
     let known = environments(root);
     if Kind::parse(name).is_ok() && known.iter().any(|known| known == name) {
         return Layer::of_file(Level::Environment, &Source::read(root, &format!("{ENVIRONMENTS}/{name}.toml"))?);
     }
-    let error = Error::new(ErrorKind::NotFound, format!("there is no environment `{name}`"));
     let hint = suggestion(name, known.iter().map(String::as_str));
-    Err(error
-        .with_hint(hint.unwrap_or_else(|| format!("an environment is a file `{ENVIRONMENTS}/NAME.toml`, which may be empty"))))
+    let hint = hint.unwrap_or_else(|| format!("an environment is a file `{ENVIRONMENTS}/NAME.toml`, which may be empty"));
+    let problem = Diagnostic::new(origin, "environment", format!("there is no environment `{name}`")).with_hint(hint);
+    Err(Error::from_diagnostics(vec![problem]).expect("one problem is an error"))
 }
 
 /// The environments of the workspace in a folder, by name.
 pub fn environments(root: &Path) -> Vec<String> {
     let files = std::fs::read_dir(root.join(ENVIRONMENTS)).into_iter().flatten().flatten();
     let names = files.filter_map(|file| file.file_name().to_str()?.strip_suffix(".toml").map(str::to_owned));
+    let names = names.filter(|name| Kind::parse(name).is_ok());
     let mut names: Vec<_> = names.collect();
     names.sort();
     names
@@ -191,24 +223,39 @@ fn find<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
     key.split('.').try_fold(node, |node, word| node.field(word))
 }
 
+fn at<'a>(node: &'a Node, path: &[&str]) -> Option<&'a Node> {
+    path.iter().try_fold(node, |node, word| node.field(word))
+}
+
+/// A path as a key, as TOML writes it.
+fn shown(path: &[&str]) -> String {
+    let plain = |word: &str| word.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_' || letter == '-');
+    let words: Vec<_> = path.iter().map(|word| if plain(word) { (*word).to_owned() } else { format!("{word:?}") }).collect();
+    words.join(".")
+}
+
 fn is_below(key: &str, section: &str) -> bool {
     key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
 }
 
-fn leaves(node: &Node, above: &str, found: &mut Vec<String>) {
+fn leaves<'a>(node: &'a Node, above: &mut Vec<&'a str>, found: &mut Vec<Vec<&'a str>>) {
     match &node.value {
         NodeValue::Map(entries) if !entries.is_empty() => {
-            let dot = if above.is_empty() { "" } else { "." };
-            entries.iter().for_each(|(key, node)| leaves(node, &format!("{above}{dot}{key}"), found));
+            for (key, node) in entries {
+                above.push(key);
+                leaves(node, above, found);
+                above.pop();
+            }
         }
         _ if above.is_empty() => {}
-        _ => found.push(above.to_owned()),
+        _ => found.push(above.clone()),
     }
 }
 
-/// Whether a key may stand in a layer.
+/// Whether a key may stand in a layer. Which inputs there are, only the declarations know.
 fn is_known(key: &str) -> bool {
-    known().iter().any(|known| known == key || is_below(known, key))
+    let maps = ["secrets", "settings.limits.providers", "settings.limits.kinds"];
+    known().iter().any(|known| known == key || is_below(known, key)) || maps.iter().any(|map| is_below(key, map))
 }
 
 fn known() -> Vec<String> {

@@ -32,8 +32,11 @@ pub struct Explained {
 pub struct ExplainedField {
     /// Its path in the resource.
     pub field: String,
-    /// Its value as it is declared, references included; `None` where it has none before the resource is there.
+    /// Its value as it is declared, references included; `None` where it has none before the resource is there, and where
+    /// it must not be seen.
     pub value: Option<Value>,
+    /// Whether it must not be seen.
+    pub is_sensitive: bool,
     /// Whether the value is the default of the kind.
     pub is_default: bool,
     /// Where the value was written.
@@ -111,21 +114,30 @@ impl Workspace {
         let mut explained = self.field(declared, top, field);
         if path != top {
             let origin = nearest(declared, path);
-            explained.overrides = origin.map(|origin| self.overridden(origin)).unwrap_or_default();
             explained.origin = origin.cloned();
-            explained.value = Some(reference.follow(&declared.inputs)?);
+            let value = reference.follow(&declared.inputs)?;
+            explained.overrides = self.overrides(origin, Some(&value));
+            explained.is_sensitive = value.is_sensitive();
+            explained.value = (!explained.is_sensitive).then_some(value);
             path.clone_into(&mut explained.field);
         }
         Ok(explained)
+    }
+
+    /// What a value overrides; nothing of one that must not be seen.
+    fn overrides(&self, origin: Option<&Origin>, value: Option<&Value>) -> Vec<Setting> {
+        let origin = origin.filter(|_| !value.is_some_and(Value::is_sensitive));
+        origin.map(|origin| self.overridden(origin)).unwrap_or_default()
     }
 
     fn field(&self, declared: &Declared, name: &str, field: &Field) -> ExplainedField {
         let (value, origin) = (declared.inputs.field(name), declared.origins.get(name));
         ExplainedField {
             field: name.to_owned(),
-            value: value.cloned(),
+            is_sensitive: value.is_some_and(Value::is_sensitive),
+            value: value.filter(|value| !value.is_sensitive()).cloned(),
             is_default: value.is_some() && origin.is_none(),
-            overrides: origin.map(|origin| self.overridden(origin)).unwrap_or_default(),
+            overrides: self.overrides(origin, value),
             origin: origin.cloned(),
             takes: field.kind.to_string(),
             presence: field.presence,

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::configuration::{Configuration, ways};
-use super::overrides::parse;
+use super::overrides::{INPUT, parse};
 use crate::error::{Diagnostic, Origin};
 use crate::name::{Kind, suggestion};
 use crate::schema::FieldType;
@@ -23,6 +23,14 @@ pub(super) struct Input {
     pub(super) kind: Option<FieldType>,
     pub(super) default: Option<Node>,
     pub(super) origin: Option<Origin>,
+}
+
+impl Input {
+    /// Whether a name means it: the name of a variable is written in capitals, and has no `-` in it.
+    fn is_called(&self, name: &str, origin: Option<&Origin>) -> bool {
+        let is_variable = origin.is_some_and(|origin| origin.file.starts_with(INPUT));
+        self.name == name || (is_variable && self.name.replace('-', "_").eq_ignore_ascii_case(name))
+    }
 }
 
 /// The inputs in the section of a document that is data.
@@ -94,7 +102,7 @@ pub(super) fn given(inputs: &[Input], configuration: &Configuration, problems: &
     let Some(NodeValue::Map(entries)) = configuration.get("inputs").map(|node| &node.value) else { return found };
     for (name, node) in entries {
         let path = format!("inputs.{name}");
-        let Some(input) = inputs.iter().find(|input| input.name == name.as_ref()) else {
+        let Some(input) = inputs.iter().find(|input| input.is_called(name, node.origin.as_ref())) else {
             let hint = suggestion(name, inputs.iter().map(|input| input.name.as_str()));
             let hint = hint.unwrap_or_else(|| "the workspace declares no inputs".to_owned());
             problems.push(Diagnostic::new(node.origin.clone(), path, "is not an input of this workspace").with_hint(hint));
@@ -134,7 +142,7 @@ fn typed(node: &Node, kind: Option<&FieldType>) -> Node {
     if origin.is_lined() {
         return node.clone();
     }
-    let value = parse(kind.unwrap_or(&FieldType::Any), &text);
+    let value = parse(kind.unwrap_or(&FieldType::String), &text);
     let mut node = Node::from(value.unwrap_or_else(|| text.into()));
     node.origin = Some(origin.clone());
     node

@@ -33,15 +33,11 @@ impl Known {
             Node::new(NodeValue::Map(entries.collect()), None)
         };
         let env = variables.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-        let environment = configuration.environment().unwrap_or_default();
+        let environment = configuration.environment().map(|environment| ("environment", environment));
+        let workspace = environment.into_iter().chain([("name", name)]).collect();
         Self(
-            [
-                ("config", configuration.merged().clone()),
-                ("input", inputs),
-                ("env", texts(env)),
-                ("workspace", texts(vec![("environment", environment), ("name", name)])),
-            ]
-            .into(),
+            [("config", configuration.merged().clone()), ("input", inputs), ("env", texts(env)), ("workspace", texts(workspace))]
+                .into(),
         )
     }
 
@@ -50,10 +46,12 @@ impl Known {
         self.0.contains_key(root)
     }
 
-    /// The value at a path, where there is one.
-    pub(super) fn value(&self, path: &str) -> Option<Value> {
-        let reference = Reference::parse(path).ok()?;
-        follow(self.0.get(reference.root.as_ref())?, &reference).ok().map(|node| node.to_value().to_literal())
+    /// The value at a path that begins with one of these.
+    pub(super) fn value(&self, path: &str) -> Result<Value> {
+        let reference = Reference::parse(path)?;
+        let nothing = Node::default();
+        let root = self.0.get(reference.root.as_ref()).unwrap_or(&nothing);
+        follow(root, &reference).map(|node| node.to_value().to_literal())
     }
 
     /// Replaces the references in a document to what is known.
@@ -145,17 +143,21 @@ fn missing(node: &Node, segment: &Segment, reference: &Reference) -> Error {
         _ => Vec::new(),
     };
     let root = reference.root.as_ref();
-    let error = Error::new(
-        ErrorKind::NotFound,
-        match root {
-            "env" => format!("`${{{reference}}}`: the variable `{part}` is not set, or not listed"),
-            "input" => format!("`${{{reference}}}`: there is no input `{part}`"),
-            _ => format!("`${{{reference}}}`: `{root}` has no `{part}`"),
-        },
-    );
-    match (root, suggestion(&part, keys)) {
-        ("env", _) => error.with_hint(format!("`env = [\"{part}\"]` in `{MANIFEST}` lists it")),
-        (_, Some(hint)) => error.with_hint(hint),
-        _ => error,
+    let (message, hint) = match (root, part.as_str()) {
+        ("env", _) => {
+            let message = format!("the variable `{part}` is not set, or not listed");
+            (message, Some(format!("`env = [\"{part}\"]` in `{MANIFEST}` lists it")))
+        }
+        ("workspace", "environment") => {
+            let hint = format!("`--env NAME` chooses one, or `environment` in `{MANIFEST}`");
+            ("no environment is chosen".to_owned(), Some(hint))
+        }
+        ("input", _) => (format!("there is no input `{part}`"), suggestion(&part, keys)),
+        _ => (format!("`{root}` has no `{part}`"), suggestion(&part, keys)),
+    };
+    let error = Error::new(ErrorKind::NotFound, format!("`${{{reference}}}`: {message}"));
+    match hint {
+        Some(hint) => error.with_hint(hint),
+        None => error,
     }
 }

@@ -40,7 +40,9 @@ impl Level {
     /// Why a key cannot stand in the layer; `None` where it can.
     fn refuses(self, key: &str) -> Option<&'static str> {
         match (self, key) {
-            (Self::User, "name" | "store" | "inputs") => Some("belongs to one workspace: write it into its `provisioning.toml`"),
+            (Self::User, "name" | "store" | "inputs" | "environment") => {
+                Some("belongs to one workspace: write it into its `provisioning.toml`")
+            }
             (Self::Environment, "environment") => {
                 Some("is chosen outside of an environment: in `provisioning.toml` or by `--env`")
             }
@@ -88,6 +90,10 @@ impl Layer {
         schema().check(&self.values, "", problems);
         for problem in problems.iter_mut() {
             problem.field = problem.field.trim_start_matches('.').to_owned();
+            if problem.field.starts_with("secrets.") {
+                problem.hint =
+                    Some("write `NAME = { env = \"VARIABLE\" }`, or `file`, `age` or `command = [\"PROGRAM\", …]`".to_owned());
+            }
         }
         let NodeValue::Map(entries) = &self.values.value else { return };
         for (key, node) in entries {
@@ -109,18 +115,27 @@ pub(super) fn schema() -> Schema {
     schema
 }
 
+/// The sections whose entries are each one thing: a secret comes from one place.
+const WHOLE: &str = "secrets";
+
 /// One map out of layers, weakest first: maps are merged key by key, anything else is overridden.
 pub(super) fn merge<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Node {
-    layers.into_iter().fold(Node::new(NodeValue::Map(Vec::new()), None), |merged, layer| over(merged, &layer.values))
+    let nothing = Node::new(NodeValue::Map(Vec::new()), None);
+    layers.into_iter().fold(nothing, |merged, layer| over(merged, &layer.values, usize::MAX))
 }
 
-fn over(mut weaker: Node, stronger: &Node) -> Node {
+/// Merges so many levels of maps.
+fn over(mut weaker: Node, stronger: &Node, levels: usize) -> Node {
     let (NodeValue::Map(entries), NodeValue::Map(overrides)) = (&mut weaker.value, &stronger.value) else {
         return stronger.clone();
     };
+    if levels == 0 {
+        return stronger.clone();
+    }
     for (key, value) in overrides {
+        let below = if key.as_ref() == WHOLE && levels == usize::MAX { 1 } else { levels - 1 };
         match entries.iter_mut().find(|(name, _)| name == key) {
-            Some((_, entry)) => *entry = over(std::mem::take(entry), value),
+            Some((_, entry)) => *entry = over(std::mem::take(entry), value, below),
             None => entries.push((key.clone(), value.clone())),
         }
     }

@@ -15,7 +15,7 @@ use crate::value::{Node, NodeValue, Value};
 const PREFIX: &str = "PROVISIONING_";
 
 /// What stands before the name of an input.
-const INPUT: &str = "PROVISIONING_INPUT_";
+pub(super) const INPUT: &str = "PROVISIONING_INPUT_";
 
 /// Variables with that beginning that are no settings: whose key a secret is read with, and in which machine one is.
 const OTHERS: [&str; 2] = ["PROVISIONING_IDENTITY", "PROVISIONING_MACHINE"];
@@ -63,7 +63,8 @@ impl Overrides {
             let input = name.strip_prefix(INPUT).map(|input| format!("inputs.{}", input_name(input)));
             let Some(key) = input.or_else(|| known.get(name).cloned()) else {
                 let problem = Diagnostic::new(Some(origin), "", "is not a variable that sets anything");
-                problems.push(Diagnostic { hint: suggestion(name, known.keys().map(String::as_str)), ..problem });
+                let names = known.keys().map(String::as_str).chain(OTHERS).chain(["PROVISIONING_INPUT_NAME"]);
+                problems.push(Diagnostic { hint: suggestion(name, names), ..problem });
                 continue;
             };
             let leaf = typed(field(&key).as_ref(), value, &origin, &key, problems);
@@ -76,7 +77,7 @@ impl Overrides {
 /// The variable that sets a key: `PROVISIONING_SETTINGS_LIMITS_RUN` sets `settings.limits.run`.
 pub(super) fn variable(key: &str) -> String {
     match key.strip_prefix("inputs.") {
-        Some(input) => format!("{INPUT}{}", input.to_uppercase()),
+        Some(input) => format!("{INPUT}{}", input.to_uppercase().replace('-', "_")),
         None => format!("{PREFIX}{}", key.to_uppercase().replace('.', "_")),
     }
 }

@@ -7,17 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::cache::{Cache, Entry};
-use super::configuration::{Configuration, MANIFEST, Setting};
+use super::configuration::{Configuration, DECLARATION, MANIFEST, Setting};
 use super::document::{Around, desired_of};
 use super::known::Known;
-use super::layers::Level;
 use super::overrides::Overrides;
 use super::source::{Source, read_below};
 use super::stored::Stored;
 use super::{Settings, inputs, json, library, nickel, secrets, toml};
 use crate::digest::Digest;
 use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
-use crate::name::SecretName;
+use crate::name::{SecretName, suggestion};
 use crate::registry::Registry;
 use crate::resource::Desired;
 use crate::value::{Node, NodeValue, Value};
@@ -120,10 +119,46 @@ impl Workspace {
         let files = |file: &str| read_below(&location.root, file);
         let around = Around { settings: &location.settings, files: &files, known: &known };
         let desired = desired_of(node, registry, &around)?;
-        if let Some(entry) = entry.filter(|_| !desired.has_secret()) {
+        // What is given for once may be secret, whether or not the document says so.
+        if let Some(entry) = entry.filter(|_| !desired.has_secret() && !location.configuration.has_inputs_for_once()) {
             location.cache().write(&entry);
         }
         Ok(Self { location, desired, defaults })
+    }
+
+    /// What every key comes to, and the layer that says so, with the inputs that no layer sets.
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut settings = self.location.configuration.settings();
+        let is_set = |key: &str| settings.iter().any(|setting| setting.key == key);
+        let unset: Vec<_> = self.defaults.values().filter(|default| !is_set(&default.key)).cloned().collect();
+        settings.extend(unset);
+        settings.sort_by(|a, b| a.key.cmp(&b.key));
+        settings
+    }
+
+    /// What each layer says of a key, the weakest first, with what the declarations say of an input.
+    ///
+    /// # Errors
+    /// `NotFound` for a key that neither a layer nor a declaration sets, and none could set.
+    pub fn explain_key(&self, key: &str) -> Result<Vec<Setting>> {
+        let declared: Vec<_> = self.defaults.values().filter(|default| default.is_at(key)).cloned().collect();
+        match self.location.configuration.explain(key) {
+            Err(error) if declared.is_empty() => Err(self.with_inputs(key, error)),
+            said => {
+                let mut said = said.unwrap_or_default();
+                said.extend(declared);
+                said.sort_by(|a, b| (&a.key, !a.is_declared()).cmp(&(&b.key, !b.is_declared())));
+                Ok(said)
+            }
+        }
+    }
+
+    /// The error for an input that there is not, with the nearest one.
+    fn with_inputs(&self, key: &str, error: Error) -> Error {
+        match suggestion(key, self.defaults.keys().map(String::as_str)) {
+            Some(hint) if key.starts_with("inputs.") => Error::new(error.kind(), error.to_string()).with_hint(hint),
+            _ => error,
+        }
     }
 
     /// What was said of the value written at a place besides it, the weakest first: its default, and the layers that are
@@ -212,7 +247,9 @@ fn evaluated(source: &Source, location: &Location, registry: &Registry) -> Resul
     }
     let (mut document, files) = nickel::evaluate(nickel::Program { given: &given, ..program })?;
     let inputs = take(&mut document, "inputs");
-    let nodes = [document, inputs, to_node(declared)];
+    // Where nothing was given, the values are the defaults.
+    let defaults = if given.is_empty() { inputs.clone() } else { to_node(declared) };
+    let nodes = [document, inputs, defaults];
     let entry = Entry::new(key, &files, &nodes);
     let [node, inputs, defaults] = nodes;
     Ok(Document { node, inputs, defaults: from_node(&defaults), entry })
@@ -242,7 +279,7 @@ fn from_node(defaults: &Node) -> BTreeMap<String, Setting> {
     let NodeValue::Map(entries) = &defaults.value else { return BTreeMap::new() };
     let setting = |(name, node): &(Arc<str>, Node)| {
         let key = format!("inputs.{name}");
-        (key.clone(), Setting { key, layer: "declaration", origin: node.origin.clone(), value: node.to_value() })
+        (key.clone(), Setting { key, layer: DECLARATION, origin: node.origin.clone(), value: node.to_value() })
     };
     entries.iter().map(setting).collect()
 }
@@ -260,8 +297,7 @@ fn store(configuration: &Configuration, name: &str, problems: &mut Vec<Diagnosti
     let mut node = configuration.get("store").cloned().unwrap_or_default();
     let known = Known::of_workspace(Node::default(), configuration, name, &BTreeMap::new());
     known.put_into(&mut node, problems);
-    if let (Some(environment), Some((level, node))) = (configuration.environment(), configuration.winner("store"))
-        && level <= Level::Workspace
+    if let (Some(environment), Some((_, node))) = (configuration.environment(), configuration.winner("store"))
         && !path.contains("${workspace.environment}")
     {
         let message = format!("every environment would use the same store, `{environment}` too");

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::Engine;
-use crate::error::{Error, Failure, Result};
+use crate::digest::Digest;
+use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::executor::Mode;
 use crate::journal::{Progress, Status};
 use crate::plan::{Plan, Step};
@@ -106,6 +107,27 @@ impl Disclosure {
             self.read.insert(name, found.map_err(|error| Failure::from(&error)));
         }
         Ok(())
+    }
+
+    /// Digests of what was read, by name, under the key of the workspace.
+    pub(super) fn digests(&self) -> BTreeMap<String, Digest> {
+        let read = self.read.iter().filter_map(|(name, found)| Some((name, found.as_ref().ok()?)));
+        read.map(|(name, secret)| (name.clone(), self.sealer.digest(secret))).collect()
+    }
+
+    /// Refuses a plan that was made with other secrets than those that were read.
+    ///
+    /// # Errors
+    /// `Conflict` with the name of one that is another by now.
+    pub(super) fn refuse_moved(&self, plan: &Plan) -> Result<()> {
+        let moved = self.digests().into_iter().find(|(name, digest)| plan.secrets.get(name).is_some_and(|then| then != digest));
+        match moved {
+            None => Ok(()),
+            Some((name, _)) => {
+                let message = format!("the secret `{name}` is not the one that the plan was made with");
+                Err(Error::new(ErrorKind::Conflict, message).with_hint("plan again; `resume` goes on with a run that was begun"))
+            }
+        }
     }
 
     /// What was read, by name.

@@ -158,6 +158,7 @@ impl Engine {
             tracing::debug!(rows = ground.rows.len(), steps = plan.steps.len(), needs = needs.len(), "planned");
             if needs.is_empty() {
                 plan.changed_outputs = self.changed_outputs(&plan).await?;
+                plan.secrets = disclosure.digests();
                 return Ok(plan);
             }
             eyes.answer(self, desired, needs, &mut seen).await?;

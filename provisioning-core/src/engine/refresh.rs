@@ -16,7 +16,7 @@ use crate::planner::{Need, Seen};
 use crate::provider::AnyKind;
 use crate::record::Object;
 use crate::resource::{Declared, Desired, Role, StateRow};
-use crate::schema::{Existence, Keep, Schema, Sealer, concealed};
+use crate::schema::{Existence, Keep, Schema, Sealer};
 use crate::task::Condition;
 use crate::value::{Map, Redaction, Value};
 
@@ -140,7 +140,7 @@ impl Eyes {
     async fn look_up(&mut self, engine: &Engine, declared: &Declared, query: &Value) -> Result<Option<Value>> {
         let Target::Lookup(lookup) = self.tools.target(&self.world, &declared.role, &declared.kind)? else { return Ok(None) };
         let answer = within(engine.settings.timeout_seconds, lookup.read(query)).await?;
-        let answer = query.overlaid(&concealed(&answer, query));
+        let answer = query.overlaid(&lookup.schema().concealed(&answer, query));
         let kept = lookup.schema().persistable(&answer, &self.sealer.of_lookups());
         self.world.set(&declared.name, answer);
         Ok(Some(kept))
@@ -153,7 +153,7 @@ impl Eyes {
         let condition = within(engine.settings.timeout_seconds, service.check(name, host.as_ref(), inputs)).await?;
         Ok(match condition {
             Condition::InSync(outputs) => {
-                let outputs = concealed(&outputs, inputs);
+                let outputs = service.schema().concealed(&outputs, inputs);
                 Condition::InSync(service.schema().persistable(&outputs, &self.sealer.of_kind(kind)))
             }
             Condition::Differs(what) => Condition::Differs(Redaction::of([inputs, self.world.secrets()]).text(&what)),
@@ -169,7 +169,7 @@ async fn read_page(kind: Arc<dyn AnyKind>, page: Vec<Asked>, sealer: Arc<Sealer>
     let objects = within(seconds, kind.read(&ids)).await.map_err(|error| error.with_context("kind", schema.kind.as_str()))?;
     let kept = |(name, known, inputs): Asked, object: Option<Object>| {
         let Some(object) = object else { return (name, None, Value::Null) };
-        let plain = concealed(&object.outputs, &inputs);
+        let plain = schema.concealed(&object.outputs, &inputs);
         let outputs = schema.remembered(&schema.persistable(&plain, &seal), &known.outputs);
         let texts = new_texts(&schema, &plain, &outputs, &inputs);
         (name, Some(Object { outputs, ..object }), texts)

@@ -11,7 +11,7 @@ use crate::journal::{Progress, Status};
 use crate::name::ResourceName;
 use crate::plan::Plan;
 use crate::resource::StateRow;
-use crate::schema::{Existence, Sealer, concealed};
+use crate::schema::{Existence, Sealer};
 use crate::value::Value;
 
 type Rows = BTreeMap<ResourceName, StateRow>;
@@ -44,7 +44,7 @@ impl Engine {
         }
         let id = row.object.as_ref()?.id.clone();
         let read = within(self.settings.timeout_seconds, kind.read(&[id])).await.ok()?.into_iter().next()??;
-        let read = concealed(&read.outputs, &row.inputs);
+        let read = schema.concealed(&read.outputs, &row.inputs);
         let kept = schema.persistable(&read, &row.role.seal(world.sealer(), &row.kind));
         let outputs = row.opened(world.sealer());
         let revealed = outputs.as_map()?.iter().map(|(field, value)| {

@@ -38,6 +38,7 @@ impl Engine {
         }
         let mut disclosure = self.disclosure().await?;
         disclosure.read_for_run(plan, &Progress::default(), Mode::CarryOut).await?;
+        disclosure.refuse_moved(plan)?;
         let lease = self.acquire().await?;
         let result = self.begin_holding(plan, (Mode::CarryOut, control), disclosure, &lease).await;
         self.give_up(&lease, result).await

@@ -11,7 +11,7 @@ use crate::name::{ResourceName, RunId, StepId};
 use crate::plan::{Action, Plan, Step};
 use crate::record::{Fact, Object, Record, StepFact};
 use crate::resource::StateRow;
-use crate::schema::{Schema, Seal, concealed};
+use crate::schema::{Schema, Seal};
 use crate::store::Draft;
 use crate::value::Value;
 
@@ -106,7 +106,7 @@ impl Ledger {
             (Some(schema), Some(known)) => schema.remembered(&object.outputs, &seal.open(&known.outputs)),
             _ => object.outputs.clone(),
         };
-        let outputs = concealed(&outputs, &inputs);
+        let outputs = schema.map_or_else(|| outputs.clone(), |schema| schema.concealed(&outputs, &inputs));
         let kept = schema.map_or_else(|| seal.close(&outputs), |schema| schema.persistable(&outputs, &seal));
         self.world.set(&step.resource, inputs.overlaid(&outputs));
         Some(Object { outputs: kept, ..object })

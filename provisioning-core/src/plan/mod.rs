@@ -55,6 +55,9 @@ pub struct Plan {
     /// The steps after which each checkpoint is reached.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub checkpoints: BTreeMap<String, Vec<StepId>>,
+    /// Digests, under the workspace's key, of the secrets that it was made with, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub secrets: BTreeMap<String, Digest>,
     /// The version of every state row that the plan touches or reads; 0 for a row that is not there.
     pub basis: BTreeMap<ResourceName, u64>,
 }

@@ -32,6 +32,7 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, graph: &Graph
     let order = graph.order().expect("the order was checked when the graph was made");
     let steps: Vec<_> = order.into_iter().filter_map(|id| steps.remove(id)).collect();
     Plan {
+        secrets: BTreeMap::new(),
         format: FORMAT,
         workspace: input.sealer.workspace().clone(),
         created_at: input.now,

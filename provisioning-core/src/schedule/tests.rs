@@ -43,6 +43,7 @@ fn plan(steps: &[&str]) -> Plan {
         }
     };
     Plan {
+        secrets: BTreeMap::new(),
         format: plan::FORMAT,
         workspace: WorkspaceId::new(7),
         created_at: Timestamp::from_millis(0),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use field::{Change, Field, FieldType, Keep, Presence};
-pub use persist::concealed;
+pub(crate) use persist::hide_written;
 pub use sealer::{Seal, Sealer};
 
 use crate::error::{Error, Result};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{Field, FieldType, Keep, Presence, Schema, Seal};
 use crate::digest::Digest;
-use crate::value::{Map, Secret, Template, Value};
+use crate::value::{Map, Redaction, Secret, Template, Value};
 
 impl Schema {
     /// The form of an object's fields that may be written to disk: secrets are sealed, or become keyed digests where there
@@ -42,9 +42,28 @@ impl Schema {
     }
 }
 
-/// The outputs of an object, with those parts secret that are secret in its inputs: a provider reports what it was given.
-#[must_use]
-pub fn concealed(outputs: &Value, inputs: &Value) -> Value {
+impl Schema {
+    /// The outputs of an object, with those parts secret that are secret in its inputs, since a provider reports what it was
+    /// given; with what follows from a secret input, such as the size of a text; and with every text that a secret stands in.
+    #[must_use]
+    pub fn concealed(&self, outputs: &Value, inputs: &Value) -> Value {
+        if !inputs.is_sensitive() {
+            return outputs.clone();
+        }
+        let given = |field: &str| inputs.field(field).is_some_and(Value::is_sensitive);
+        let follows = |name: &str| self.fields.get(name).is_some_and(|field| field.follows.iter().any(|field| given(field)));
+        let redaction = Redaction::of([inputs]);
+        match concealed(outputs, inputs) {
+            Value::Map(outputs) => Value::map(outputs.iter().map(|(name, value)| {
+                let value = if follows(name) { hide(value) } else { redaction.hidden(value) };
+                (name.clone(), value)
+            })),
+            other => redaction.hidden(&other),
+        }
+    }
+}
+
+fn concealed(outputs: &Value, inputs: &Value) -> Value {
     match (outputs, inputs) {
         (Value::Null | Value::Unknown | Value::Digest(_) | Value::Sealed(_) | Value::Secret(_), _) => outputs.clone(),
         (_, input) if !input.is_sensitive() => outputs.clone(),
@@ -113,7 +132,7 @@ fn is_there(value: &Value) -> bool {
 
 /// A sensitive value as it was written: what is literal in it as secrets. A text with a reference in it says where its
 /// secret comes from, and stays; one that only looks like that is itself the secret.
-pub(super) fn hide_written(value: &Value) -> Value {
+pub(crate) fn hide_written(value: &Value) -> Value {
     match value {
         Value::String(text) if text.contains("${") => {
             let refers = Template::parse(text).map_or(true, |template| template.references().next().is_some());

@@ -35,6 +35,11 @@ impl Sealer {
         self.ring.is_some()
     }
 
+    /// What tells a secret from another one without showing either.
+    pub fn digest(&self, secret: &Secret) -> Digest {
+        Digest::keyed(&self.digests, &bytes(secret.expose()))
+    }
+
     /// For the fields of a kind or of a task service.
     pub fn of_kind(&self, kind: &Kind) -> Seal<'_> {
         Seal { sealer: self, owner: format!("kind/{kind}") }

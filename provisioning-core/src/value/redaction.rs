@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Value;
+use super::{Secret, Value};
 
 /// The longest text that is left alone: so short a secret stands in any text by chance.
 const SHORT: usize = 3;
@@ -19,6 +19,16 @@ impl Redaction {
         texts.sort_by(|a, b| (b.len(), b).cmp(&(a.len(), a)));
         texts.dedup();
         Self(texts)
+    }
+
+    /// A value in which every text that one of them stands in is a secret.
+    pub(crate) fn hidden(&self, value: &Value) -> Value {
+        match value {
+            Value::String(text) if self.0.iter().any(|secret| text.contains(secret)) => Value::Secret(Secret::new(value.clone())),
+            Value::List(items) => Value::list(items.iter().map(|item| self.hidden(item))),
+            Value::Map(map) => Value::map(map.iter().map(|(key, item)| (key.clone(), self.hidden(item)))),
+            other => other.clone(),
+        }
     }
 
     /// A text without them.
@@ -63,7 +73,6 @@ fn gather(value: &Value, secrecy: Secrecy, texts: &mut Vec<String>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::value::Secret;
 
     #[test]
     fn secrets_are_taken_out_in_every_form_and_the_rest_stays() {

@@ -17,6 +17,7 @@ fn shown(plan: &Plan) -> String {
 /// A plan with these changes and four unchanged resources.
 pub(crate) fn sample(changes: Vec<ResourceChange>) -> Plan {
     Plan {
+        secrets: BTreeMap::new(),
         format: FORMAT,
         workspace: WorkspaceId::new(7),
         created_at: Timestamp::from_millis(0),

@@ -4,6 +4,7 @@ use super::Reader;
 use crate::error::Diagnostic;
 use crate::name::Kind;
 use crate::resource::Output;
+use crate::schema::hide_written;
 use crate::value::{Node, NodeValue, Value};
 
 impl Reader<'_> {
@@ -20,11 +21,13 @@ impl Reader<'_> {
                     None | Some(Value::Null) => false,
                     Some(Value::Bool(truth)) => truth,
                     Some(other) => {
-                        let message = format!("expected bool, found a {}", other.type_name());
+                        let message = format!("expected bool, found {}", Node::from(other).described());
                         return self.problems.push(Diagnostic::new(origin, format!("{path}.sensitive"), message));
                     }
                 };
-                Output { value: node.field("value").map(Node::to_value).unwrap_or_default(), sensitive, origin }
+                let value = node.field("value").map(Node::to_value).unwrap_or_default();
+                // What stands there as text is as secret as what a reference leads to.
+                Output { value: if sensitive { hide_written(&value) } else { value }, sensitive, origin }
             }
             _ => Output { value: node.to_value(), sensitive: false, origin },
         };

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Reader;
-use crate::error::{Diagnostic, Result};
+use crate::config::source::{Lines, Source};
+use crate::error::{Diagnostic, Error, Result};
 use crate::name::{SECRET, suggestion};
 use crate::schema::{Field, FieldType, Schema};
 use crate::value::{Node, NodeValue, Render, Value};
@@ -83,7 +84,11 @@ impl Reader<'_> {
         let mut render = Render { name: name.clone(), source: (self.around.files)(name)?, variables };
         for path in render.undeclared() {
             let (root, rest) = path.split_once('.').unwrap_or((&path, ""));
-            let value = if self.around.known.has(root) { self.around.known.value(&path) } else { self.reference(root, rest) };
+            let value = if self.around.known.has(root) {
+                Some(self.around.known.value(&path).map_err(|error| in_template(&render, &path, &error))?)
+            } else {
+                self.reference(root, rest)
+            };
             if let Some(value) = value {
                 render.variables = put(&render.variables, &path, &value);
             }
@@ -97,6 +102,15 @@ impl Reader<'_> {
         let refers = !rest.is_empty() && (root == SECRET || self.names.contains(root));
         refers.then(|| format!("${{{root}.{rest}}}").into())
     }
+}
+
+/// The error of what a template names, where it names it.
+fn in_template(render: &Render, path: &str, error: &Error) -> Error {
+    let source = Source::new(&render.name, &render.source);
+    let origin = source.text.find(path).map(|offset| Lines::new(&source).origin(offset));
+    let hint = error.hint().map(str::to_owned);
+    let problem = Diagnostic { hint, ..Diagnostic::new(origin, "", error.to_string()) };
+    Error::from_diagnostics(vec![problem]).expect("one problem is an error")
 }
 
 /// The variables with one more, which may stand below others; what is there already stays.

@@ -215,6 +215,10 @@ impl<'a> Evaluation<'a> {
                 diagnostics.push(diagnostic);
             }
         }
+        // Whatever is worked out from an input that is missing fails at the input as well.
+        let missing: Vec<_> =
+            diagnostics.iter().filter(|told| told.field.starts_with("inputs.")).map(|told| told.origin.clone()).collect();
+        diagnostics.retain(|told| !told.field.is_empty() || !missing.contains(&told.origin));
         if let Some(error) = Error::from_diagnostics(diagnostics) {
             return Err(error);
         }

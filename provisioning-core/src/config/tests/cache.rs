@@ -116,9 +116,17 @@ fn entries_do_not_pile_up() {
 fn a_document_with_a_secret_in_it_is_not_kept() {
     let main = r#"let p = import "provisioning.ncl" in { providers.lab = p.local { token = "hunter2" } } | p.Infrastructure"#;
     let folder = Folder::new(&[("main.ncl", main), (".provisioning/kept", "")]);
-    // Whether or not it is accepted, no copy of it is made.
-    drop(folder.load());
+    folder.load().expect("loads");
     assert!(!folder.path().join(".provisioning/cache").exists());
+}
+
+#[test]
+fn what_is_given_for_once_is_not_kept() {
+    let folder = folder();
+    let flag = Flag { name: "--input size".into(), key: "inputs.size".into(), value: "7".into() };
+    let workspace = folder.load_with(&Overrides { flags: vec![flag], ..Overrides::default() }).expect("loads");
+    assert_eq!(output(&workspace, "size"), Value::Integer(7));
+    assert!(!folder.path().join(".provisioning/cache").exists(), "it may be a password");
 }
 
 #[test]

@@ -100,6 +100,35 @@ fn a_wrong_input_is_told_what_is_wrong_and_where() {
 }
 
 #[test]
+fn what_is_known_of_inputs_is_explained_with_their_defaults() {
+    for entry in [("main.toml", TOML), ("main.ncl", NICKEL)] {
+        for environment in ["inputs.zone = 'fi'", "inputs.zone = 'fi'\ninputs.size = 3"] {
+            let workspace = load(entry, environment, &[]).expect(entry.0);
+            let said = workspace.explain_key("inputs.size").expect("an input");
+            assert_eq!((said[0].layer, &said[0].value), ("declaration", &Value::Integer(2)), "{}", entry.0);
+            assert!(workspace.settings().iter().any(|setting| setting.key == "inputs.name"), "{}", entry.0);
+            let error = workspace.explain_key("inputs.siez").expect_err("none");
+            assert_eq!(error.hint(), Some("did you mean `inputs.size`?"));
+        }
+    }
+}
+
+#[test]
+fn a_variable_names_an_input_in_capitals_and_a_text_stays_one() {
+    let text = "providers.lab.type = 'local'\n[inputs]\ndisk-size = 2\n[inputs.version]\ntype = 'string'\n[outputs]\n\
+        a = '${input.disk-size}'\nb = '${input.version}'\n";
+    let folder = Folder::new(&[("main.toml", text)]);
+    let variables = [("PROVISIONING_INPUT_DISK_SIZE", "4"), ("PROVISIONING_INPUT_VERSION", "1.10")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let workspace = folder.load_with(&Overrides { variables, ..Overrides::default() }).expect("loads");
+    let outputs: Vec<_> = workspace.desired.outputs.values().map(|output| output.value.clone()).collect();
+    assert_eq!(outputs, [Value::Integer(4), "1.10".into()]);
+    let nickel = NICKEL.replace("zone | String", "zone | std.string.NonEmpty");
+    let workspace = load(("main.ncl", &nickel), "", &[("zone", "1.10")]).expect("a contract of the user's own");
+    assert_eq!(workspace.desired.outputs["zone"].value, "1.10".into());
+}
+
+#[test]
 fn an_input_without_a_value_says_how_to_give_one() {
     let ways = "set it in `provisioning.toml`, in `environments/NAME.toml`, or with the variable `PROVISIONING_INPUT_ZONE`; \
         `--input zone=VALUE` gives it once";

@@ -3,6 +3,7 @@
 use super::fixture::Folder;
 use crate::config::{Flag, Location, Overrides, Settings};
 use crate::error::{ErrorKind, Result};
+use crate::value::Value;
 
 /// A workspace with a file of the user's, two environments, and a document that needs nothing.
 fn folder(manifest: &str) -> Folder {
@@ -100,6 +101,31 @@ fn every_environment_has_a_store_and_a_site_of_its_own() {
     let error = open(&shared, &[], &[("environment", "prod")]).expect_err("shared");
     assert_eq!(error.to_string(), "provisioning.toml:2:9: `store`: every environment would use the same store, `prod` too");
     assert!(open(&shared, &[], &[]).is_ok());
+    let variable = ("PROVISIONING_STORE", "/var/one.db");
+    let error = open(&plain, &[variable], &[("environment", "dev")]).expect_err("shared");
+    assert_eq!(error.to_string(), "PROVISIONING_STORE: `store`: every environment would use the same store, `dev` too");
+}
+
+#[test]
+fn a_secret_comes_from_the_one_place_that_the_strongest_layer_names() {
+    let files = [
+        ("provisioning.toml", "[secrets]\ndb.env = 'DB'\nkey.command = ['pass', 'show', '--token=x']"),
+        ("environments/prod.toml", "[secrets]\ndb.file = '/run/db'"),
+    ];
+    let location = open(&Folder::new(&files), &[], &[("environment", "prod")]).expect("opens");
+    let sources: Vec<_> = location.secrets.values().map(ToString::to_string).collect();
+    assert_eq!(sources, ["the file `/run/db`", "the command `pass`"]);
+    let command = location.configuration.explain("secrets.key").expect("a key");
+    assert_eq!(command[0].value, Value::list(["pass".into(), "…".into()]), "an argument may be a secret");
+}
+
+#[test]
+fn a_key_with_a_dot_in_it_is_one_key() {
+    let location = open(&folder("[settings.limits.kinds]\n'a.b' = 2"), &[], &[]).expect("opens");
+    let key = "settings.limits.kinds.\"a.b\"";
+    assert_eq!(location.configuration.explain(key).expect("a key")[0].value, Value::Integer(2));
+    assert!(location.configuration.settings().iter().any(|setting| setting.key == key));
+    assert_eq!(location.configuration.explain("settings.limits.kinds.file").expect("it could be set"), []);
 }
 
 #[test]
@@ -135,8 +161,8 @@ fn a_wrong_layer_is_told_what_is_wrong_and_where() {
                 .to_owned(),
         ),
         ("secrets.a.comand = []", "provisioning.toml:1:20: `secrets.a.comand`: is not a field here".to_owned()),
-        ("environment = 'pord'", "there is no environment `pord`".to_owned()),
-        ("environment = '../x'", "there is no environment `../x`".to_owned()),
+        ("environment = 'pord'", "provisioning.toml:1:15: `environment`: there is no environment `pord`".to_owned()),
+        ("environment = '../x'", "provisioning.toml:1:15: `environment`: there is no environment `../x`".to_owned()),
     ];
     for (text, message) in cases {
         assert_eq!(open(&folder(text), &[], &[]).expect_err(text).to_string(), message);

@@ -34,6 +34,12 @@ impl<'a> Walk<'a> {
             fields.push((field.clone(), found));
         }
         let resolved = schema.hidden(&Value::map(fields));
+        for (name, _) in schema.fields.iter().filter(|(_, field)| field.unique) {
+            if resolved.field(name).is_some_and(Value::is_sensitive) {
+                let error = Error::invalid("a secret cannot stand here: this is what the object is known by, and it is shown");
+                self.problem(declared, name, &error);
+            }
+        }
         for problem in schema.check_resolved(&resolved, "") {
             let field = problem.field.trim_start_matches('.').to_owned();
             let top = field.split(['.', '[']).next().unwrap_or_default();

@@ -18,7 +18,7 @@ use crate::provider::{Context, Provider};
 use crate::record::{Object, StepFact};
 use crate::registry::{ProviderFactory, Registry};
 use crate::resource::{Desired, Role, StateRow};
-use crate::schema::{Existence, Presence, Schema, Sealer, concealed};
+use crate::schema::{Existence, Presence, Schema, Sealer};
 use crate::task::{Condition, TaskService};
 use crate::testing::FakeCloud;
 use crate::value::{Secret, Value};
@@ -238,7 +238,7 @@ impl World {
     }
 
     fn report(&self, row: &StateRow, (schema, outputs): &(Arc<Schema>, Value)) -> Object {
-        let outputs = schema.persistable(&concealed(outputs, &row.inputs), &self.sealer.of_kind(&row.kind));
+        let outputs = schema.persistable(&schema.concealed(outputs, &row.inputs), &self.sealer.of_kind(&row.kind));
         Object { id: row.object.as_ref().map(|object| object.id.clone()).unwrap_or_default(), outputs }
     }
 
@@ -305,7 +305,7 @@ impl World {
         assert_eq!(problems, [], "{}", step.id);
         let object = self.effect(step, &inputs, &schema);
         let inputs = if step.action == Action::Refresh { self.state[&step.resource].inputs.clone() } else { inputs };
-        let object = object.map(|object| Object { outputs: concealed(&object.outputs, &inputs), ..object });
+        let object = object.map(|object| Object { outputs: schema.concealed(&object.outputs, &inputs), ..object });
         if let Some(object) = &object {
             self.clear.insert(step.resource.clone(), inputs.overlaid(&object.outputs));
         }

@@ -70,6 +70,7 @@ pub(crate) fn second_plan() -> Plan {
 
 fn plan(steps: Vec<Step>) -> Plan {
     Plan {
+        secrets: BTreeMap::new(),
         format: FORMAT,
         workspace: WorkspaceId::new(7),
         created_at: at(0),
