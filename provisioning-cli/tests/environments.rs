@@ -77,8 +77,8 @@ fn every_value_is_traced_to_the_layer_that_set_it() {
     let (said, _) = run(folder.path(), "explain shop_index.content --env prod");
     assert!(said.contains("<- modules/site.ncl:16"), "{said}");
     let (said, _) = run(folder.path(), "config explain inputs.domain --env prod --input domain=localhost");
-    let expected = "inputs.domain\n  environment  \"shop.example\"  environments/prod.toml:2\n  flag         \"localhost\"  --input domain  <- in force\n";
+    let expected = "inputs.domain\n  declaration  \"localhost\"  main.ncl:9\n  environment  \"shop.example\"  environments/prod.toml:2\n  flag         \"localhost\"  --input domain  <- in force\n";
     assert_eq!(said, expected);
     let (said, _) = run(folder.path(), "config diff staging prod");
-    assert!(said.starts_with("inputs.banner\n  staging      (none)\n  prod         \"\"  environments/prod.toml:4\n"), "{said}");
+    assert!(said.starts_with("inputs.banner\n  staging      \"This is not the real shop.\"  main.ncl:17\n  prod         \"\"  environments/prod.toml:4\n"), "{said}");
 }

@@ -36,7 +36,7 @@ const SETTINGS: &str = r#"
 const ACCOUNT: &str = r#"
     kind = "account"
     summary = "An account at the bank."
-    fields.login = { type = "string", summary = "Whose it is.", presence = "required", on_change = "replace" }
+    fields.login = { type = "string", summary = "Whose it is.", presence = "required", on_change = "replace", unique = true }
     fields.password = { type = "string", summary = "What opens it.", sensitive = true }
     fields.pin = { type = "integer", summary = "A number that opens it.", sensitive = true }
     fields.note = { type = "any", summary = "What stands beside it." }

@@ -277,3 +277,29 @@ async fn what_is_settled_needs_no_secret_of_what_was_not_begun() {
     assert_eq!(house.apply(ACCOUNT).await, [""; 0], "it was made, and is taken up");
     assert_eq!(house.bank.account("ann").password.as_deref(), Some("the first password"));
 }
+
+#[tokio::test]
+async fn a_plan_is_refused_when_a_secret_that_it_was_made_with_moved() {
+    for house in [House::with_keys(), House::without_keys()] {
+        house.secrets.set("ann", "the first password");
+        let plan = house.plan(ACCOUNT).await;
+        house.secrets.set("ann", "the second password");
+        let error = house.engine.apply(&plan, &Control::new()).await.expect_err("it moved");
+        let expected = "the secret `ann` is not the one that the plan was made with | \
+            plan again; `resume` goes on with a run that was begun";
+        assert_eq!((error.kind(), told(&error).as_str()), (ErrorKind::Conflict, expected));
+        assert!(house.engine.runs().await.expect("runs").is_empty(), "nothing was begun");
+        house.secrets.set("ann", "the first password");
+        house.engine.apply(&plan, &Control::new()).await.expect("it is the same again");
+    }
+}
+
+#[tokio::test]
+async fn a_secret_does_not_name_an_object() {
+    let house = House::with_keys();
+    house.secrets.set("ann", "the first password");
+    let document = "[resources.ann]\nkind = 'account'\nlogin = 'user-${secret.ann}'\npassword = 'x'\n";
+    let error = house.try_plan(document).await.expect_err("refused");
+    let expected = "`resources.ann.login`: a secret cannot stand here: this is what the object is known by, and it is shown";
+    assert!(error.to_string().ends_with(expected), "{error}");
+}

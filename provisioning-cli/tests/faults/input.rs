@@ -346,6 +346,7 @@ hint: the smallest file declares a provider: let p = import "provisioning.ncl" i
   main.ncl:1:7: infinite recursion (recursive reference: `a`)
     1 | { a = a }
       |       ^
+    hint: the fields of a record see one another, so `x = x` is made of itself: write `include x` for a variable from outside, or give one of the two another name
 ",
     },
     Case {

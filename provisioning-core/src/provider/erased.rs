@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::{Context, Found, Lookup, Reply, ResourceKind};
 use crate::error::{Error, Result};
 use crate::record::Object;
-use crate::schema::Schema;
+use crate::schema::{FieldType, Schema};
 use crate::value::Value;
 
 /// A [`ResourceKind`] whose spec and state are values. Made by [`erase`].
@@ -69,13 +69,30 @@ impl<T> Erased<T> {
 
     fn prior<S: DeserializeOwned>(&self, object: &Object) -> Result<S> {
         let kept = at_hand(&object.outputs).expose()?;
-        let blank = || serde_json::from_value(blank(&object.outputs).expose().ok()?).ok();
+        let blank = || serde_json::from_value(self.blank(&object.outputs).expose().ok()?).ok();
         serde_json::from_value(kept).or_else(|error| blank().ok_or(error)).map_err(|error| {
             Error::new(
                 crate::error::ErrorKind::Corrupt,
                 format!("the state of `{}` does not fit a `{}`: {}", object.id, self.schema.kind, why(&object.outputs, &error)),
             )
         })
+    }
+
+    /// Has nothing of its type for what is not at hand: any field can be given a secret, also one that the state type must
+    /// have, and what follows from it is withheld as well.
+    fn blank(&self, outputs: &Value) -> Value {
+        let nothing = |name: &str| match self.schema.fields.get(name).map(|field| &field.kind) {
+            Some(FieldType::Integer | FieldType::Number) => Value::Integer(0),
+            Some(FieldType::Bool) => Value::Bool(false),
+            Some(FieldType::List(_)) => Value::list([]),
+            Some(FieldType::Map(_) | FieldType::Object) => Value::map::<Arc<str>>([]),
+            _ => "".into(),
+        };
+        let top = outputs.as_map().into_iter().flatten().map(|(name, value)| match value {
+            Value::Digest(_) | Value::Sealed(_) => (name.clone(), nothing(name)),
+            other => (name.clone(), blank(other)),
+        });
+        Value::map(top)
     }
 
     fn object<S: Serialize>(&self, state: &S) -> Result<Object> {
@@ -107,7 +124,7 @@ fn at_hand(outputs: &Value) -> Value {
     }
 }
 
-/// Has an empty text for what is not at hand: any field can be given a secret, also one that the state type must have.
+/// Has an empty text for what is not at hand in a part.
 fn blank(outputs: &Value) -> Value {
     match outputs {
         Value::Digest(_) | Value::Sealed(_) => "".into(),
