@@ -75,7 +75,7 @@ async fn plan_and_run(console: Console, start: &Start, pace: &Pace, options: Pla
     let progress = Progress::new(console);
     let missing = if options.command == Command::Apply { Missing::Made } else { Missing::Empty };
     let (session, workspace) = workspace::declared(start, pace, progress.observer(), missing)?;
-    let plan = session.engine.plan(&workspace.desired, &options).await;
+    let plan = Box::pin(session.engine.plan(&workspace.desired, &options)).await;
     progress.clear();
     let plan = plan?;
     if !console.is_json() {

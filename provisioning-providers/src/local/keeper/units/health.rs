@@ -17,6 +17,9 @@ use super::super::HEALTH_AGENT;
 use super::check::seconds;
 use super::course::Ending;
 
+/// The port of a URL without one (RFC 9110, section 4.2.1).
+const HTTP_PORT: u16 = 80;
+
 /// The first pause between two questions to a program that is starting; it doubles up to the declared interval.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -47,7 +50,7 @@ impl Address {
         let refused = || Error::invalid(format!("`{}` is not `http://ADDRESS:PORT/PATH`", text.escape_debug()));
         let url: Uri = text.parse().map_err(|_| refused())?;
         let authority = url.authority().filter(|_| url.scheme_str() == Some("http")).ok_or_else(refused)?;
-        Self::parse(&format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80))).map_err(|_| refused())
+        Self::parse(&format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(HTTP_PORT))).map_err(|_| refused())
     }
 
     async fn connect(&self) -> Result<TcpStream, String> {
