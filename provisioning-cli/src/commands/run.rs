@@ -75,7 +75,7 @@ async fn plan_and_run(console: Console, start: &Start, pace: &Pace, options: Pla
     let progress = Progress::new(console);
     let missing = if options.command == Command::Apply { Missing::Made } else { Missing::Empty };
     let (session, workspace) = workspace::declared(start, pace, progress.observer(), missing)?;
-    let plan = Box::pin(session.engine.plan(&workspace.desired, &options)).await;
+    let plan = session.engine.plan(&workspace.desired, &options).await;
     progress.clear();
     let plan = plan?;
     if !console.is_json() {
@@ -101,7 +101,7 @@ fn demand(plan: &Plan, allowed: Option<UndoClass>) -> Result<()> {
 
 pub(super) async fn carry_out(console: Console, session: &Session, progress: &Progress, plan: &Plan) -> Result<u8, Problem> {
     let control = Control::new();
-    let report = watched(progress, &control, session.engine.apply(plan, &control)).await?;
+    let report = watched(progress, &control, Box::pin(session.engine.apply(plan, &control))).await?;
     finish(console, session, &report, Some(plan)).await
 }
 
