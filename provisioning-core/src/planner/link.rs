@@ -229,7 +229,13 @@ impl<'a> Linker<'a> {
             }
             [] => {
                 let message = format!("`${{{reference}}}`: there is no resource `{}`", reference.root);
-                self.unknown(&reference.root, place, origin, message);
+                match RESERVED.into_iter().find(|word| reference.root.strip_suffix('s') == Some(*word)) {
+                    Some(word) => {
+                        let problem = Diagnostic::new(origin.cloned(), place, message);
+                        self.problems.push(problem.with_hint(format!("did you mean `{word}`?")));
+                    }
+                    None => self.unknown(&reference.root, place, origin, message),
+                }
                 None
             }
             [name] => {
