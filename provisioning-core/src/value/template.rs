@@ -103,8 +103,10 @@ impl Reference {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.root)?;
-        self.path.iter().try_for_each(|segment| match segment {
+        self.path.iter().enumerate().try_for_each(|(place, segment)| match segment {
             Segment::Key(key) => write!(f, ".{key}"),
+            // Behind the name an index stands as a word.
+            Segment::Index(index) if place == 0 => write!(f, ".{index}"),
             Segment::Index(index) => write!(f, "[{index}]"),
         })
     }
@@ -359,7 +361,9 @@ mod tests {
         assert_eq!(substitute("${input.size}").expect("known"), Value::Integer(3));
         assert_eq!(substitute("${net.id}:${input.size}").expect("known"), Value::from("${net.id}:3"));
         assert_eq!(substitute("$${x} ${input.name}").expect("known"), Value::from("$${x} a$${b}"));
-        assert_eq!(substitute("${net.ids[1].a}").expect("left"), Value::from("${net.ids[1].a}"));
+        for left in ["${net.ids[1].a}", "a ${net.1} ${net.1[2]}"] {
+            assert_eq!(substitute(left).expect("left"), Value::from(left));
+        }
         assert!(substitute("a${input.ids}").is_err() && substitute("${input.none}").is_err());
     }
 
