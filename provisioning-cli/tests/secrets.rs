@@ -116,9 +116,17 @@ fn a_first_secret_makes_what_it_needs_and_says_so() {
     let json: Json = serde_json::from_str(&ada.does("list --json", "").0).expect("JSON");
     let first = serde_json::json!({ "name": "api", "source": "the file `secrets/api.age`", "readable": true, "problem": null });
     assert_eq!(json[0], first);
-    ada.does("remove api", "");
+    let asks = "error: `secrets remove api` asks before it changes anything, and nobody is here to answer\n";
+    ada.fails(
+        "remove api",
+        b"y\n",
+        64,
+        &format!("{asks}hint: `provisioning secrets remove api --yes` does not ask; `provisioning plan` only shows\n"),
+    );
+    assert_eq!(ada.does("get api", "").0, "two\nlines\n");
+    assert_eq!(ada.does("remove api --yes", ""), ("Removed `api`.\n".to_owned(), String::new()));
     ada.fails("get api", b"", 66, "error: there is no secret `api`\nhint: known here: `db`, `key`\n");
-    ada.fails("remove dbb", b"", 66, "error: there is no secret `dbb`\nhint: did you mean `db`?\n");
+    ada.fails("remove dbb --yes", b"", 66, "error: there is no secret `dbb`\nhint: did you mean `db`?\n");
     let modes = ["", "db.age", "data.key.age", "recipients.txt"].map(|name| workspace.path().join("secrets").join(name));
     let modes = modes.map(|path| path.metadata().expect("is there").permissions().mode() & 0o777);
     assert_eq!(modes, [0o700, 0o600, 0o600, 0o600]);
@@ -224,7 +232,7 @@ fn a_second_person_reads_from_when_they_are_added_until_they_are_removed() {
     let twice = format!("error: `{key}` is a recipient already\nhint: `provisioning secrets rotate` encrypts anew\n");
     ada.fails(&format!("recipients add {key}"), b"", 67, &twice);
 
-    let (printed, said) = ada.does(&format!("recipients remove {key}"), "");
+    let (printed, said) = ada.does("recipients remove Bob", "");
     assert_eq!(printed, format!("Nothing is encrypted to {key} any more.\n"));
     assert_eq!(said, "What they could read until now they may have kept: change the secrets themselves as well.\n");
     assert_eq!(bob.pipe("get db", b"").status.code(), Some(68));
@@ -253,7 +261,7 @@ fn a_rotation_encrypts_everything_anew_and_keeps_the_old_keys() {
     assert!(keys().ends_with(&old) && keys().lines().count() == 2, "an old key is lost");
     assert_ne!(read("db.age"), secret);
     assert_eq!(ada.does("get db", "").0, "hunter2");
-    fs::create_dir(workspace.path().join("secrets/odd.age")).expect("made");
+    std::os::unix::fs::symlink("/dev/null", workspace.path().join("secrets/odd.age")).expect("linked");
     let before = (read("db.age"), keys());
     ada.fails("rotate", b"", 65, "error: cannot read `ROOT/secrets/odd.age`: it is not a regular file\n");
     assert_eq!((read("db.age"), keys()), before, "a part was rotated");
@@ -302,4 +310,99 @@ fn an_editor_changes_a_secret_and_leaves_nothing_behind() {
     let missing = "error: there is no editor\nhint: name one in the variable `EDITOR`, such as `export EDITOR=nano`\n";
     ada.fails("edit db", b"", 65, missing);
     ada.fails("edit nope", b"", 66, "error: there is no secret `nope`\nhint: known here: `db`\n");
+}
+
+#[test]
+fn an_editor_does_not_write_over_what_was_set_meanwhile() {
+    let workspace = Workspace::of(&[]);
+    let ada = Person::at(&workspace);
+    ada.does("set db", "hunter2");
+    let program = env!("CARGO_BIN_EXE_provisioning");
+    let output = ada.edits("db", &format!("printf theirs | {program} secrets set db >&2; echo mine > \"$2\""));
+    let says = "It replaces what `db` was.\nSet `db`: `${secret.db}` stands for it.\nerror: `db` was changed meanwhile\n\
+                hint: nothing was written; `provisioning secrets edit db` begins with what it is now\n";
+    assert_eq!((ada.said(&output).as_str(), output.status.code()), (says, Some(67)));
+    assert_eq!(ada.does("get db", "").0, "theirs");
+}
+
+#[test]
+fn a_secret_from_elsewhere_is_refused_before_anybody_types_it() {
+    let workspace = Workspace::of(&[]);
+    let ada = Person::at(&workspace);
+    workspace.write("provisioning.toml", "name = \"test\"\n[secrets.far]\nenv = \"HOME\"\n");
+    let says = "error: the secret `far` comes from the variable `HOME`\n\
+                hint: change it there; or say nothing of it in `provisioning.toml`, and it lies in the workspace\n";
+    let output = ada.edits("far", "echo opened > \"$HOME/opened\"");
+    assert_eq!((ada.said(&output).as_str(), output.status.code()), (says, Some(67)));
+    assert!(!ada.home.path().join("opened").exists(), "the editor was opened");
+    ada.fails("set far --from nope", b"", 67, says);
+    ada.fails("remove far --yes", b"", 67, says);
+}
+
+#[test]
+fn what_only_another_environment_declares_is_encrypted_anew_as_well() {
+    let workspace = Workspace::of(&[]);
+    let (ada, bob) = (Person::at(&workspace), Person::at(&workspace));
+    fs::create_dir(workspace.path().join("environments")).expect("made");
+    workspace.write("environments/prod.toml", "[secrets.db]\nage = \"secrets/prod/db.age\"\n");
+    ada.does("set db --env prod", "in prod");
+    bob.does("recipients", "");
+    ada.does(&format!("recipients add {} --name Bob", bob.key()), "");
+    assert_eq!(bob.does("get db --env prod", "").0, "in prod");
+    ada.does("recipients remove Bob", "");
+    assert_eq!(
+        (bob.pipe("get db --env prod", b"").status.code(), ada.does("get db --env prod", "").0.as_str()),
+        (Some(68), "in prod")
+    );
+    assert!(age::decrypt(&bob.age(), &fs::read(workspace.path().join("secrets/prod/db.age")).expect("read")).is_err());
+
+    workspace.write("environments/prod.toml", "[secrets.db]\nage = \"secrets/data.key.age\"\n");
+    let output = ada.pipe("get db --env prod", b"");
+    let says = "`secrets/data.key.age` is no place for an encrypted secret: the data keys of the workspace lie there\n";
+    let said = ada.said(&output);
+    assert!(said.contains(&format!("environments/prod.toml:2:7: secrets.db.age: {says}")), "{said}");
+    assert_eq!((output.status.code(), output.stdout), (Some(65), Vec::new()));
+}
+
+#[test]
+fn data_keys_that_are_lost_are_asked_for() {
+    let workspace = Workspace::of(&[]);
+    let ada = Person::at(&workspace);
+    ada.does("set db", "hunter2");
+    let keys = workspace.path().join("secrets/data.key.age");
+    fs::remove_file(&keys).expect("lost");
+    let says = "error: there is no `secrets/data.key.age`, though the workspace had one\n\
+                hint: take it from a copy, such as version control: without it, nobody reads what was sealed\n";
+    ada.fails("set db", b"new", 74, says);
+    ada.fails("rotate", b"", 74, says);
+    assert!(!keys.exists(), "it was replaced");
+    assert_eq!(ada.does("get db", "").0, "hunter2");
+}
+
+#[test]
+fn a_plan_says_once_which_secret_is_missing_and_why() {
+    let workspace = Workspace::of(&[]);
+    let ada = Person::at(&workspace);
+    workspace.write("main.toml", "[providers]\nlocal = { type = \"local\", root = \"${secret.db}\" }\n");
+    workspace.write("provisioning.toml", "name = \"test\"\n[secrets.db]\nenv = \"NOT_SET\"\n");
+    let plan = workspace.command(&["plan"]).env("HOME", ada.home.path()).output().expect("it runs");
+    let place = "error: main.toml:2:34: `providers.local.root`";
+    let hint = "hint: set `NOT_SET` where the command is started\n";
+    assert_eq!(ada.said(&plan), format!("{place}: the secret `db` cannot be read: the variable `NOT_SET` is not set\n{hint}"));
+    ada.fails("get db", b"", 66, &format!("error: the variable `NOT_SET` is not set\n  secret: db\n{hint}"));
+}
+
+#[test]
+fn whoever_sets_a_secret_is_told_what_it_replaces() {
+    let workspace = Workspace::of(&[]);
+    let (ada, bob) = (Person::at(&workspace), Person::at(&workspace));
+    ada.does("set db", "hunter2");
+    bob.does("recipients", "");
+    let unseen = "It replaces what `db` was, which you cannot read.\n";
+    assert_eq!(bob.does("set db", "by bob").1, unseen);
+    assert_eq!(ada.does("set db", "hunter2").1, "It replaces what `db` was.\n");
+    assert_eq!(
+        ada.does("set db --json", "hunter2"),
+        ("{\n  \"replaced\": true,\n  \"set\": \"db\"\n}\n".to_owned(), String::new())
+    );
 }

@@ -35,6 +35,9 @@ pub(crate) enum SecretsVerb {
         /// The secret
         #[arg(value_parser = SecretName::parse)]
         name: SecretName,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
     },
     /// List, add and remove those who can read the secrets
     Recipients {
@@ -57,7 +60,7 @@ pub(crate) enum RecipientsVerb {
     },
     /// Let somebody read no longer what is written from now on
     Remove {
-        /// Their public key, `age1…`
+        /// Their public key, `age1…`, or the name that only they have in the list
         key: String,
     },
 }

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 use provisioning_core::clock::System;
 use provisioning_core::error::{Error, Failure, Result};
 use provisioning_core::name::SecretName;
-use provisioning_core::secrets::{self, PublicKey, Recipient, Secrets as _, Source, Vault, WorkspaceSecrets};
+use provisioning_core::secrets::{self, Before, Recipient, Secrets as _, Source, Vault, WorkspaceSecrets};
 use serde_json::json;
 
 use super::secret_text;
 use crate::args::{RecipientsVerb, SecretsVerb};
-use crate::console::{Console, pass};
+use crate::console::{Console, confirm, pass};
 use crate::exit::{DONE, Problem};
 use crate::render::table;
 use crate::workspace::{self, Start};
@@ -22,21 +22,23 @@ pub(super) async fn run(console: Console, start: &Start, verb: SecretsVerb) -> R
     match verb {
         SecretsVerb::List => list(console, &vault, &secrets)?,
         SecretsVerb::Set { name, from } => {
+            secrets::place(&vault, &name)?;
             let value = secret_text::given(&name, from.as_deref())?;
             set(console, &vault, &name, &value)?;
         }
         SecretsVerb::Get { name } => get(console, &name, &value(&secrets, &name)?)?,
         SecretsVerb::Edit { name } => {
+            secrets::existing(&vault, &name)?;
             let old = value(&secrets, &name)?;
-            match secret_text::edited(&name, &old).await? {
-                new if new == old => unchanged(console, &name)?,
-                new => set(console, &vault, &name, &new)?,
+            let new = secret_text::edited(&name, &old).await?;
+            if new == old {
+                console.show(&json!({ "unchanged": name }), || format!("`{name}` is as it was."))?;
+            } else {
+                secrets::change(&vault, &name, &old, &new)?;
+                console.show(&json!({ "set": name }), || stands(&name))?;
             }
         }
-        SecretsVerb::Remove { name } => {
-            secrets::remove(&vault, &name)?;
-            console.show(&json!({ "removed": name }), || format!("Removed `{name}`."))?;
-        }
+        SecretsVerb::Remove { name, yes } => remove(console, &vault, &name, yes)?,
         SecretsVerb::Recipients { verb: None } => recipients(console, &vault)?,
         SecretsVerb::Recipients { verb: Some(RecipientsVerb::Add { key, name }) } => {
             let recipient = Recipient::parse(&key, name.as_deref())?;
@@ -44,9 +46,10 @@ pub(super) async fn run(console: Console, start: &Start, verb: SecretsVerb) -> R
             console.show(&json!({ "added": key }), || format!("Everything is encrypted to {key} as well."))?;
         }
         SecretsVerb::Recipients { verb: Some(RecipientsVerb::Remove { key }) } => {
-            secrets::remove_recipient(&vault, &PublicKey::parse(&key)?, &System)?;
+            let key = secrets::recipient_called(&vault, &key)?;
+            secrets::remove_recipient(&vault, &key, &System)?;
             console.say("What they could read until now they may have kept: change the secrets themselves as well.");
-            console.show(&json!({ "removed": key }), || format!("Nothing is encrypted to {key} any more."))?;
+            console.show(&json!({ "removed": key.to_string() }), || format!("Nothing is encrypted to {key} any more."))?;
         }
         SecretsVerb::Rotate => {
             secrets::rotate(&vault, &System)?;
@@ -73,12 +76,31 @@ fn get(console: Console, name: &SecretName, value: &str) -> Result<()> {
 }
 
 fn set(console: Console, vault: &Vault, name: &SecretName, value: &str) -> Result<()> {
-    made(console, vault, &secrets::set(vault, name, value, &System)?);
-    console.show(&json!({ "set": name }), || format!("Set `{name}`: `${{secret.{name}}}` stands for it."))
+    let done = secrets::set(vault, name, value, &System)?;
+    made(console, vault, &done.made);
+    match done.before {
+        Before::Nothing => {}
+        Before::Readable => console.say(&format!("It replaces what `{name}` was.")),
+        Before::Unreadable => console.say(&format!("It replaces what `{name}` was, which you cannot read.")),
+    }
+    console.show(&json!({ "set": name, "replaced": done.before != Before::Nothing }), || stands(name))
 }
 
-fn unchanged(console: Console, name: &SecretName) -> Result<()> {
-    console.show(&json!({ "unchanged": name }), || format!("`{name}` is as it was."))
+fn remove(console: Console, vault: &Vault, name: &SecretName, yes: bool) -> Result<(), Problem> {
+    if !yes {
+        console.can_ask(&format!("secrets remove {name}"))?;
+    }
+    secrets::existing(vault, name)?;
+    if !yes {
+        confirm(&format!("Remove `{name}` for good?"))?;
+    }
+    secrets::remove(vault, name)?;
+    console.show(&json!({ "removed": name }), || format!("Removed `{name}`."))?;
+    Ok(())
+}
+
+fn stands(name: &SecretName) -> String {
+    format!("Set `{name}`: `${{secret.{name}}}` stands for it.")
 }
 
 fn made(console: Console, vault: &Vault, files: &[PathBuf]) {

@@ -71,20 +71,55 @@ pub(super) fn remove(path: &Path) -> Result<()> {
     sync(parent(path))
 }
 
-/// Waits until nobody else changes anything in a folder, which is made if missing, and clears away what was left half-done.
-pub(super) fn hold(folder: &Path) -> Result<File> {
-    let held = make_folder(folder).and_then(|()| {
+/// Waits until nobody else changes anything in a folder, which is made if missing, and clears away what was left half-done
+/// in it and, to a depth, below.
+pub(super) fn hold(folder: &Path, depth: usize) -> Result<File> {
+    let lock = make_folder(folder).and_then(|()| {
         let lock = File::open(folder)?;
         lock.lock()?;
-        for entry in fs::read_dir(folder)? {
-            let name = entry?.file_name();
-            if name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(ENDING)) {
-                discard(&folder.join(name))?;
-            }
-        }
         Ok(lock)
     });
-    held.map_err(failed("change", folder))
+    let lock = lock.map_err(failed("change", folder))?;
+    for left in files(folder, depth)?.iter().filter(|path| is_hidden(path) && ends_with(path, ENDING)) {
+        discard(left).map_err(failed("remove", left))?;
+    }
+    Ok(lock)
+}
+
+/// What lies in a folder; nothing where there is no such folder.
+pub(super) fn listed(folder: &Path) -> Result<Vec<PathBuf>> {
+    let entries = present(fs::read_dir(folder)).and_then(|entries| {
+        let entries = entries.into_iter().flatten();
+        entries.map(|entry| entry.map(|entry| entry.path())).collect()
+    });
+    entries.map_err(failed("read", folder))
+}
+
+/// The files in a folder and in all below it, as many in one another as `depth` says; none is passed over, but those in a
+/// folder whose name begins with a dot.
+pub(super) fn files(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for path in listed(folder)? {
+        let is_folder = present(fs::metadata(&path)).map_err(failed("read", &path))?.is_some_and(|metadata| metadata.is_dir());
+        if !is_folder {
+            found.push(path);
+        } else if !is_hidden(&path) {
+            let depth = depth.checked_sub(1).ok_or_else(|| {
+                let message = format!("in `{}` too many folders lie in one another", folder.display());
+                Error::new(ErrorKind::Limited, message).with_hint("move what is in them up, or remove a link that leads back")
+            })?;
+            found.extend(files(&path, depth)?);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
+}
+
+pub(super) fn ends_with(path: &Path, ending: &str) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().ends_with(ending.as_bytes()))
 }
 
 /// What stands in a file, which may not be larger than a limit; `None` where there is no such file.

@@ -27,12 +27,15 @@ mod workspace;
 use std::fmt;
 
 #[cfg(feature = "age")]
-pub use changes::{add_recipient, init, introduce, remove, remove_recipient, rotate, set};
+pub use changes::{
+    Before, Done, add_recipient, change, existing, init, introduce, place, recipient_called, remove, remove_recipient, rotate,
+    set,
+};
 #[cfg(feature = "age")]
 pub use envelope::PublicKey;
 #[cfg(feature = "age")]
 pub use recipients::Recipient;
-pub use source::Source;
+pub use source::{Source, StoredPath};
 #[cfg(feature = "age")]
 pub use vault::Vault;
 #[cfg(feature = "age")]

@@ -19,6 +19,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// How often it is looked whether a program has ended that closed its standard output.
 const PAUSE: Duration = Duration::from_millis(5);
 
+/// What to do about a program that does not do what it should.
+const BY_ITSELF: &str = "run it by itself in the folder of the workspace, to see what is wrong";
+
 /// Where programs and variables are looked for.
 #[derive(Debug)]
 pub(super) struct Surroundings<'a> {
@@ -34,7 +37,7 @@ impl Surroundings<'_> {
     /// What a variable holds. Messages begin with `what`, here and below.
     pub(super) fn variable(&self, what: &str, variable: &str) -> Result<Vec<u8>> {
         let found = self.variables.get(&OsString::from(variable)).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("{what} cannot be read: it is not set"))
+            Error::new(ErrorKind::NotFound, format!("{what} is not set"))
                 .with_hint(format!("set `{variable}` where the command is started"))
         })?;
         Ok(found.clone().into_encoded_bytes())
@@ -43,41 +46,51 @@ impl Surroundings<'_> {
     /// What stands in a file, without the newline at its end.
     pub(super) fn file(&self, what: &str, path: &Path) -> Result<Vec<u8>> {
         let content = drafts::read_some(&self.root.join(path), LIMIT).map_err(|error| {
-            let kind = match error.kind() {
-                io::ErrorKind::NotFound => ErrorKind::NotFound,
-                io::ErrorKind::PermissionDenied => ErrorKind::Denied,
-                _ => ErrorKind::Unavailable,
+            let (kind, hint) = match error.kind() {
+                io::ErrorKind::NotFound => {
+                    (ErrorKind::NotFound, "make it, or name another: a relative path begins at the workspace")
+                }
+                io::ErrorKind::PermissionDenied => (ErrorKind::Denied, "whoever starts the command has to be allowed to read it"),
+                io::ErrorKind::InvalidInput => (ErrorKind::Invalid, "name a regular file"),
+                _ => (ErrorKind::Unavailable, "look whether the disk that it lies on is well"),
             };
-            Error::new(kind, format!("{what} cannot be read")).with_source(error)
+            Error::new(kind, format!("cannot open {what}")).with_source(error).with_hint(hint)
         })?;
         Ok(without_newline(content))
     }
 
     /// What a program prints, without the newline at its end. It is started in the workspace, and nobody answers it.
     pub(super) fn command(&self, what: &str, argv: &[String]) -> Result<Vec<u8>> {
-        let failed = |why: String| Error::new(ErrorKind::Unavailable, format!("{what} cannot be read: {why}"));
+        let failed = |why: String| Error::new(ErrorKind::Unavailable, format!("{what} {why}"));
         let (program, arguments) = argv.split_first().ok_or_else(|| Error::invalid(format!("{what} names no program")))?;
         let mut command = Command::new(program);
         command.args(arguments).current_dir(self.root).env_clear().envs(self.variables);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|error| {
-            let kind = if error.kind() == io::ErrorKind::NotFound { ErrorKind::NotFound } else { ErrorKind::Unavailable };
-            Error::new(kind, format!("{what} cannot be read: it does not start")).with_source(error)
+            let (kind, hint) = match error.kind() {
+                io::ErrorKind::NotFound => {
+                    (ErrorKind::NotFound, "install it, or name it by its whole path: `PATH` says where it is looked for")
+                }
+                io::ErrorKind::PermissionDenied => (ErrorKind::Denied, "whoever starts it has to be allowed to execute it"),
+                _ => (ErrorKind::Unavailable, BY_ITSELF),
+            };
+            Error::new(kind, format!("{what} does not start")).with_source(error).with_hint(hint)
         })?;
         match outcome(&mut child, self.time_limit) {
             Ok(Some((status, bytes))) if status.success() => Ok(without_newline(bytes)),
             Ok(Some((status, _))) => Err(failed(match (status.code(), status.signal()) {
-                (Some(code), _) => format!("it exited with code {code}"),
-                (None, signal) => format!("it was ended by signal {}", signal.unwrap_or_default()),
-            })),
+                (Some(code), _) => format!("exited with code {code}"),
+                (None, signal) => format!("was ended by signal {}", signal.unwrap_or_default()),
+            })
+            .with_hint(BY_ITSELF)),
             Ok(None) => {
                 // One that does not even end by force is left to the system.
                 drop(end(&mut child));
                 let hint = "nobody answers what it asks on standard input: look whether it waits for that";
-                Err(failed(format!("it did not end within {} s", self.time_limit.as_secs_f64())).with_hint(hint))
+                Err(failed(format!("did not end within {} s", self.time_limit.as_secs_f64())).with_hint(hint))
             }
             Err(error) => {
                 drop(end(&mut child));
-                Err(failed("its output was lost".to_owned()).with_source(error))
+                Err(failed("printed what cannot be read".to_owned()).with_source(error).with_hint(BY_ITSELF))
             }
         }
     }

@@ -66,6 +66,10 @@ fn name(text: &str) -> SecretName {
     SecretName::parse(text).expect("a name")
 }
 
+fn aged(path: &str) -> Source {
+    Source::Age { path: StoredPath::parse(path).expect("a place") }
+}
+
 fn shell(line: &str) -> Source {
     Source::Command { argv: ["sh", "-c", line].map(str::to_owned).to_vec() }
 }
@@ -80,8 +84,8 @@ fn read(vault: &Vault, secret: &str) -> Result<String> {
 }
 
 fn files(vault: &Vault) -> BTreeMap<PathBuf, Vec<u8>> {
-    let entries = fs::read_dir(vault.folder()).expect("listed").map(|entry| entry.expect("an entry").path());
-    entries.map(|path| (path.clone(), fs::read(path).expect("read"))).collect()
+    let found = drafts::files(&vault.folder(), source::DEPTH).expect("listed");
+    found.into_iter().map(|path| (path.clone(), fs::read(path).expect("read"))).collect()
 }
 
 fn mode(path: &Path) -> u32 {
@@ -94,8 +98,10 @@ fn a_first_secret_makes_what_is_missing_for_its_owner_alone() {
     let ada = fixture.vault("ada");
     let (identity, folder) = (ada.identity.clone().expect("a path"), ada.folder());
     let made = set(&ada, &name("db"), "hunter2", &fixture.ids).expect("set");
-    assert_eq!(made, [identity.clone(), folder.join("recipients.txt"), folder.join("data.key.age")]);
-    assert_eq!(set(&ada, &name("api"), "other", &fixture.ids).expect("set"), Vec::<PathBuf>::new());
+    let files_made = vec![identity.clone(), folder.join("recipients.txt"), folder.join("data.key.age")];
+    assert_eq!(made, Done { made: files_made, before: Before::Nothing });
+    let nothing = Done { made: Vec::new(), before: Before::Nothing };
+    assert_eq!(set(&ada, &name("api"), "other", &fixture.ids).expect("set"), nothing);
     assert_eq!(read(&ada, "db").expect("read"), "hunter2");
     assert_eq!(asked(&ada).names(), ["api", "db"]);
     let listed: Vec<_> = files(&ada).into_keys().collect();
@@ -278,14 +284,14 @@ fn a_secret_comes_from_where_the_workspace_says() {
     let mut ada = fixture.begun();
     let script = "printf 'x' >> runs; printf 'printed\\n\\n'";
     ada.sources = BTreeMap::from([
-        (name("by_age"), Source::Age { path: "elsewhere/x.age".into() }),
+        (name("by_age"), aged("secrets/prod/x.age")),
         (name("by_command"), shell(script)),
         (name("by_file"), Source::File { path: "plain.txt".into() }),
         (name("by_variable"), Source::Env { variable: "DB".to_owned() }),
     ]);
     fs::write(ada.root.join("plain.txt"), "plain\n").expect("written");
     let unset = read(&ada, "by_age").expect_err("not set");
-    let says = "not_found: the secret `by_age` was not set yet: there is no `elsewhere/x.age`; \
+    let says = "not_found: the secret `by_age` was not set yet: there is no `secrets/prod/x.age`; \
                 hint: `provisioning secrets set by_age` makes it";
     assert_eq!(fixture.told(&unset), says);
     set(&ada, &name("by_age"), "aged", &fixture.ids).expect("set");
@@ -306,50 +312,50 @@ fn a_secret_comes_from_where_the_workspace_says() {
     assert_eq!(fixture.told(&error), format!("conflict: the secret `by_file` comes from the file `plain.txt`; hint: {hint}"));
 }
 
+/// What is told of a source that gives nothing, when a secret is read from it.
+fn told_of(fixture: &Fixture, ada: &Vault, source: Source) -> String {
+    let vault = Vault { sources: BTreeMap::from([(name("s"), source)]), ..ada.clone() };
+    let variables = BTreeMap::from([("PATH", "/usr/bin:/bin"), ("EMPTY", "")].map(|(key, value)| (key.into(), value.into())));
+    let secrets = WorkspaceSecrets::new(vault, variables, Duration::from_secs(20));
+    let error = secrets.read("s").expect_err("nothing");
+    assert_eq!(error.context(), [("secret", "s".to_owned())]);
+    fixture.told(&error)
+}
+
 #[test]
 fn a_source_that_gives_nothing_says_which_and_why() {
     let fixture = Fixture::new();
-    let mut ada = fixture.begun();
-    let big = format!("head -c {} /dev/zero | tr '\\0' a", vault::LIMIT + 1);
+    let ada = fixture.begun();
     fs::write(ada.root.join("binary"), [0xff, 0xfe]).expect("written");
-    let from = "the secret `s` from";
+    fs::write(ada.root.join("empty"), "\n").expect("written");
     let cases = [
         (
             Source::Env { variable: "NOPE".into() },
-            format!(
-                "not_found: {from} the variable `NOPE` cannot be read: it is not set; hint: set `NOPE` where the command is started"
-            ),
+            "not_found: the variable `NOPE` is not set; hint: set `NOPE` where the command is started".to_owned(),
+        ),
+        (
+            Source::Env { variable: "EMPTY".into() },
+            "invalid: the variable `EMPTY` is empty; hint: set it to the secret where the command is started".to_owned(),
         ),
         (
             Source::File { path: "nope".into() },
-            format!("not_found: {from} the file `nope` cannot be read: No such file or directory (os error 2); hint: "),
+            "not_found: cannot open the file `nope`: No such file or directory (os error 2); \
+             hint: make it, or name another: a relative path begins at the workspace"
+                .to_owned(),
         ),
         (
             Source::File { path: "/dev/zero".into() },
-            format!("unavailable: {from} the file `/dev/zero` cannot be read: it is not a regular file; hint: "),
+            "invalid: cannot open the file `/dev/zero`: it is not a regular file; hint: name a regular file".to_owned(),
         ),
+        (Source::File { path: "empty".into() }, "invalid: the file `empty` is empty; hint: write the secret into it".to_owned()),
         (
             Source::File { path: "binary".into() },
-            format!("invalid: {from} the file `binary` is not text in UTF-8; hint: encode it, in Base64 for example"),
-        ),
-        (
-            shell("echo hunter3; exit 3"),
-            format!("unavailable: {from} the command `sh` cannot be read: it exited with code 3; hint: "),
-        ),
-        (shell("kill -9 $$"), format!("unavailable: {from} the command `sh` cannot be read: it was ended by signal 9; hint: ")),
-        (shell("cat"), format!("invalid: {from} the command `sh` is empty; hint: ")),
-        (shell(&big), format!("limited: {from} the command `sh` is larger than 1 MiB; hint: ")),
-        (shell("yes hunter3"), format!("limited: {from} the command `sh` is larger than 1 MiB; hint: ")),
-        (
-            Source::Command { argv: vec!["/no/such".into(), "hunter3".into()] },
-            format!(
-                "not_found: {from} the command `/no/such` cannot be read: it does not start: No such file or directory (os error 2); hint: "
-            ),
+            "invalid: the file `binary` gives something else than text in UTF-8; hint: encode it, in Base64 for example"
+                .to_owned(),
         ),
     ];
     for (source, says) in cases {
-        ada.sources = BTreeMap::from([(name("s"), source)]);
-        assert_eq!(fixture.told(&read(&ada, "s").expect_err("nothing")), says);
+        assert_eq!(told_of(&fixture, &ada, source), says);
     }
     assert_eq!(
         fixture.told(&read(&ada, "dbb").expect_err("misspelt")),
@@ -359,16 +365,50 @@ fn a_source_that_gives_nothing_says_which_and_why() {
 }
 
 #[test]
+fn a_command_that_gives_nothing_says_which_and_why() {
+    let fixture = Fixture::new();
+    let ada = fixture.begun();
+    fs::write(ada.root.join("binary"), [0xff, 0xfe]).expect("written");
+    let big = format!("head -c {} /dev/zero | tr '\\0' a", vault::LIMIT + 1);
+    let by_itself = "run it by itself in the folder of the workspace, to see what is wrong";
+    let large = "which is more than a secret takes; hint: what is not secret goes into a file of its own";
+    let cases = [
+        (shell("echo hunter3; exit 3"), format!("unavailable: the command `sh` exited with code 3; hint: {by_itself}")),
+        (shell("kill -9 $$"), format!("unavailable: the command `sh` was ended by signal 9; hint: {by_itself}")),
+        (
+            shell("cat"),
+            "invalid: the command `sh` printed nothing; hint: it has to print the secret to its standard output".to_owned(),
+        ),
+        (shell(&big), format!("limited: the command `sh` gives more than 1 MiB, {large}")),
+        (shell("yes hunter3"), format!("limited: the command `sh` gives more than 1 MiB, {large}")),
+        (
+            Source::Command { argv: vec!["/no/such".into(), "hunter3".into()] },
+            "not_found: the command `/no/such` does not start: No such file or directory (os error 2); \
+             hint: install it, or name it by its whole path: `PATH` says where it is looked for"
+                .to_owned(),
+        ),
+        (
+            Source::Command { argv: vec!["./binary".into()] },
+            "denied: the command `./binary` does not start: Permission denied (os error 13); \
+             hint: whoever starts it has to be allowed to execute it"
+                .to_owned(),
+        ),
+    ];
+    for (source, says) in cases {
+        assert_eq!(told_of(&fixture, &ada, source), says);
+    }
+}
+
+#[test]
 fn a_command_that_does_not_end_is_ended() {
     let fixture = Fixture::new();
     let mut ada = fixture.begun();
-    let from = "the secret `s` from";
     let hint = "nobody answers what it asks on standard input: look whether it waits for that";
     for waits in ["exec sleep 5", "exec >&-; exec sleep 5"] {
         ada.sources = BTreeMap::from([(name("s"), shell(waits))]);
         let variables = BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]);
         let impatient = WorkspaceSecrets::new(ada.clone(), variables, Duration::from_millis(50));
-        let says = format!("unavailable: {from} the command `sh` cannot be read: it did not end within 0.05 s; hint: {hint}");
+        let says = format!("unavailable: the command `sh` did not end within 0.05 s; hint: {hint}");
         assert_eq!(fixture.told(&impatient.read("s").expect_err("it waits")), says);
     }
 }
@@ -390,4 +430,152 @@ fn what_is_no_secret_is_refused_before_anything_is_made() {
     assert_eq!(read(&ada, "db").expect("read").len(), vault::LIMIT);
     remove(&ada, &name("db")).expect("removed");
     assert_eq!(asked(&ada).names(), Vec::<String>::new());
+}
+
+#[test]
+fn a_removed_recipient_reads_nothing_that_only_another_environment_declares() {
+    let fixture = Fixture::new();
+    let ada = fixture.begun();
+    let in_prod = |person: &str| Vault {
+        sources: BTreeMap::from([(name("db"), aged("secrets/prod/db.age")), (name("deep"), aged("secrets/a/b/c/deep.age"))]),
+        ..fixture.vault(person)
+    };
+    for secret in ["db", "deep"] {
+        set(&in_prod("ada"), &name(secret), "in prod", &fixture.ids).expect("set");
+    }
+    fixture.add(&ada, "bob");
+    assert_eq!(["db", "deep"].map(|secret| read(&in_prod("bob"), secret).expect("his as well")), ["in prod", "in prod"]);
+    assert_eq!(asked(&ada).names(), ["api", "db"], "what another environment declares is no secret here");
+
+    let left = ada.folder().join("prod/.db.age.0123.draft");
+    fs::write(&left, "half").expect("written");
+    remove_recipient(&ada, &fixture.key("bob"), &fixture.ids).expect("removed");
+    for secret in ["db", "deep"] {
+        assert_eq!(read(&in_prod("bob"), secret).expect_err("not his any more").kind(), ErrorKind::Denied);
+        assert_eq!(read(&in_prod("ada"), secret).expect("hers"), "in prod");
+    }
+    assert!(!left.exists(), "what was left half-done stays");
+    assert_eq!(
+        (read(&ada, "db").expect("read"), read(&in_prod("ada"), "api").expect("read")),
+        ("hunter2".into(), "s3cret\n".into())
+    );
+}
+
+#[test]
+fn a_folder_that_cannot_be_looked_through_is_told_and_not_passed_over() {
+    let fixture = Fixture::new();
+    let ada = fixture.begun();
+    let before = files(&ada);
+    let back = ada.folder().join("back");
+    std::os::unix::fs::symlink(".", &back).expect("linked");
+    let error = rotate(&ada, &fixture.ids).expect_err("a link that leads back");
+    let says = "too many folders lie in one another; hint: move what is in them up, or remove a link that leads back";
+    let place = format!("limited: in `ROOT/shop/secrets{}` ", "/back".repeat(source::DEPTH));
+    assert_eq!(fixture.told(&error), format!("{place}{says}"));
+    assert_eq!(asked(&ada).names(), ["api", "db"]);
+    fs::remove_file(&back).expect("removed");
+    assert_eq!(files(&ada), before);
+}
+
+#[test]
+fn data_keys_that_are_lost_are_not_replaced() {
+    let fixture = Fixture::new();
+    let ada = fixture.begun();
+    let (path, list) = (ada.data_path(), ada.list().expect("read").expect("there"));
+    let keys = fs::read(&path).expect("read");
+    fs::remove_file(&path).expect("lost");
+    let before = files(&ada);
+    let newcomer = Recipient { key: fixture.key("bob"), name: None };
+    let eve = fixture.vault("eve");
+    for error in [
+        set(&ada, &name("db"), "new", &fixture.ids).expect_err("set"),
+        set(&eve, &name("db"), "new", &fixture.ids).expect_err("set"),
+        change(&ada, &name("db"), "hunter2", "new").expect_err("changed"),
+        add_recipient(&ada, &newcomer, &fixture.ids).expect_err("added"),
+        remove_recipient(&ada, &first_of(&list), &fixture.ids).expect_err("removed"),
+        rotate(&ada, &fixture.ids).expect_err("rotated"),
+        init(&ada, &fixture.ids).expect_err("begun"),
+    ] {
+        let says = "corrupt: there is no `secrets/data.key.age`, though the workspace had one; \
+                    hint: take it from a copy, such as version control: without it, nobody reads what was sealed";
+        assert_eq!(fixture.told(&error), says);
+    }
+    assert_eq!(files(&ada), before, "something was changed");
+    assert!(!eve.identity.expect("a path").exists(), "an identity was made for nothing");
+    for secret in ["db", "api"] {
+        remove(&ada, &name(secret)).expect("removed");
+    }
+    assert_eq!(init(&ada, &fixture.ids).expect_err("a list is there").kind(), ErrorKind::Corrupt);
+    fs::write(&path, keys).expect("back");
+    rotate(&ada, &fixture.ids).expect("rotated");
+    assert_eq!(asked(&ada).keyring().expect("opens").map(|ring| ring.len()), Some(2));
+}
+
+/// The key of whoever stands first in a list.
+fn first_of(list: &str) -> PublicKey {
+    recipients::parse(list, "list").expect("parses").remove(0).key
+}
+
+#[test]
+fn what_was_changed_or_removed_meanwhile_is_not_written_over() {
+    let fixture = Fixture::new();
+    let mut ada = fixture.begun();
+    change(&ada, &name("db"), "hunter2", "hunter3").expect("changed");
+    assert_eq!(read(&ada, "db").expect("read"), "hunter3");
+    let before = files(&ada);
+    let hint = "nothing was written; `provisioning secrets edit db` begins with what it is now";
+    let says = format!("conflict: `db` was changed meanwhile; hint: {hint}");
+    let error = change(&ada, &name("db"), "hunter2", "mine").expect_err("another was first");
+    assert_eq!((fixture.told(&error), files(&ada)), (says.clone(), before));
+    remove(&ada, &name("db")).expect("removed");
+    assert_eq!(fixture.told(&change(&ada, &name("db"), "hunter3", "mine").expect_err("gone")), says);
+    assert!(!ada.folder().join("db.age").exists(), "it came back");
+    ada.sources = BTreeMap::from([(name("far"), Source::Env { variable: "FAR".into() })]);
+    for error in [
+        place(&ada, &name("far")).expect_err("elsewhere"),
+        existing(&ada, &name("far")).expect_err("elsewhere"),
+        change(&ada, &name("far"), "x", "y").expect_err("elsewhere"),
+    ] {
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::Conflict, "the secret `far` comes from the variable `FAR`")
+        );
+    }
+    assert_eq!(existing(&ada, &name("db")).expect_err("gone").kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn whoever_sets_a_secret_learns_what_was_there() {
+    let fixture = Fixture::new();
+    let (ada, bob) = (fixture.begun(), fixture.vault("bob"));
+    let before = |vault: &Vault, secret: &str| set(vault, &name(secret), "new", &fixture.ids).expect("set").before;
+    assert_eq!((before(&ada, "db"), before(&ada, "more")), (Before::Readable, Before::Nothing));
+    assert_eq!((before(&bob, "db"), before(&bob, "his")), (Before::Unreadable, Before::Nothing));
+    fs::write(ada.folder().join("api.age"), "damaged").expect("written");
+    assert_eq!(before(&ada, "api"), Before::Unreadable);
+    assert_eq!(["db", "api", "his"].map(|secret| read(&ada, secret).expect("read")), ["new", "new", "new"]);
+}
+
+#[test]
+fn a_recipient_is_meant_by_a_name_that_nobody_else_has() {
+    let fixture = Fixture::new();
+    let ada = fixture.begun();
+    fixture.add(&ada, "bob");
+    let [own, bob] = ["ada", "bob"].map(|person| fixture.key(person));
+    assert_eq!(recipient_called(&ada, "bob").expect("unique"), bob);
+    assert_eq!(recipient_called(&ada, &format!(" {bob} ")).expect("a key"), bob);
+    let error = recipient_called(&ada, "Bob").expect_err("nobody");
+    let says = "invalid: `Bob` is not a public key of age: expected `age1` and 58 letters and digits; \
+                hint: nor is it a recipient's name: `provisioning secrets recipients` lists them";
+    assert_eq!(fixture.told(&error), says);
+    // Somebody who is called by another's key does not leave in their place.
+    for called in [own.to_string(), "bob".to_owned()] {
+        let key = envelope::Identities::fresh().public().remove(0);
+        add_recipient(&ada, &Recipient { key, name: Some(called) }, &fixture.ids).expect("added");
+    }
+    assert_eq!(recipient_called(&ada, &own.to_string()).expect("a key"), own);
+    let error = recipient_called(&ada, "bob").expect_err("two");
+    let says = "invalid: `bob` is the name of 2 recipients; \
+                hint: name the one by its key: `provisioning secrets recipients` lists them";
+    assert_eq!(fixture.told(&error), says);
 }

@@ -2,14 +2,13 @@
 //! read them, and the data keys. What changes any of it is in `changes`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use super::drafts::{self, failed};
+use super::drafts::{self, ends_with, is_hidden};
 use super::envelope::{self, Identities, PublicKey, Refused};
 use super::recipients::{self, Recipient};
-use super::source::FOLDER;
+use super::source::{DATA_KEYS, DEPTH, ENDING, FOLDER, StoredPath};
 use super::{Source, identity};
 use crate::error::{Error, ErrorKind, Result};
 use crate::name::{SecretName, suggestion};
@@ -19,8 +18,6 @@ use crate::seal::Keyring;
 pub(super) const LIMIT: usize = 1 << 20;
 /// The largest file that is decrypted: armor makes a third more of what it holds.
 const FILE_LIMIT: usize = 2 * LIMIT;
-/// The file of the data keys; a secret's name has no dot, so that none is in its way.
-const DATA_KEYS: &str = "data.key.age";
 const RECIPIENTS: &str = "recipients.txt";
 
 /// A workspace's folder with what it says of its secrets, and who asks.
@@ -37,9 +34,10 @@ pub struct Vault {
 impl Vault {
     /// The names of all secrets, those that are declared and those that lie here.
     pub fn names(&self) -> Result<BTreeSet<SecretName>> {
-        let stems =
-            self.stored()?.into_iter().filter_map(|path| path.file_stem().and_then(|stem| stem.to_str()).map(str::to_owned));
-        Ok(stems.filter_map(|stem| SecretName::parse(&stem).ok()).chain(self.sources.keys().cloned()).collect())
+        let stored = drafts::listed(&self.folder())?.into_iter().filter(|path| self.is_secret(path) && !path.is_dir());
+        // That of the data keys has a dot, and is no name.
+        let names = stored.filter_map(|path| SecretName::parse(path.file_stem()?.to_str()?).ok());
+        Ok(names.chain(self.sources.keys().cloned()).collect())
     }
 
     /// Where a secret comes from, whether it is there or not.
@@ -53,10 +51,16 @@ impl Vault {
     }
 
     /// Reads a secret that lies in a file for age.
-    pub(super) fn read(&self, name: &SecretName, path: &Path) -> Result<Vec<u8>> {
+    pub(super) fn read(&self, name: &SecretName, path: &StoredPath) -> Result<Vec<u8>> {
         let again = format!("take it from a copy, or set it anew: `provisioning secrets set {name}`");
-        let opened = self.open(&self.root.join(path), &again)?;
-        opened.ok_or_else(|| if self.sources.contains_key(name) { self.unset(name, path) } else { self.unknown(name.as_str()) })
+        self.open(&self.root.join(path), &again)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// The error for a secret whose file is not there.
+    pub(super) fn missing(&self, name: &SecretName) -> Error {
+        let Some(Source::Age { path }) = self.sources.get(name) else { return self.unknown(name.as_str()) };
+        let message = format!("the secret `{name}` was not set yet: there is no `{}`", path.as_ref().display());
+        Error::new(ErrorKind::NotFound, message).with_hint(format!("`provisioning secrets set {name}` makes it"))
     }
 
     /// The data keys, if the workspace has any.
@@ -76,11 +80,6 @@ impl Vault {
         let near = suggestion(name, names.iter().map(SecretName::as_str));
         let hint = near.unwrap_or_else(|| "`provisioning secrets set NAME` sets one".to_owned());
         Error::new(ErrorKind::NotFound, format!("there is no secret `{name}`")).with_hint(hint)
-    }
-
-    fn unset(&self, name: &SecretName, path: &Path) -> Error {
-        let message = format!("the secret `{name}` was not set yet: there is no `{}`", self.shown(path));
-        Error::new(ErrorKind::NotFound, message).with_hint(format!("`provisioning secrets set {name}` makes it"))
     }
 
     /// Decrypts a file; `None` when it does not exist.
@@ -114,27 +113,18 @@ impl Vault {
         Error::new(ErrorKind::Denied, message).with_hint(hint)
     }
 
-    /// Every encrypted file but that of the data keys, at whatever place a secret is declared to lie.
+    /// Every encrypted file but that of the data keys, whether the chosen environment declares it or not.
     pub(super) fn encrypted(&self) -> Result<BTreeSet<PathBuf>> {
-        let declared = self.sources.values().filter_map(|source| match source {
-            Source::Age { path } => Some(self.root.join(path)),
-            _ => None,
-        });
-        Ok(self.stored()?.into_iter().chain(declared.filter(|path| path.exists())).collect())
+        Ok(drafts::files(&self.folder(), DEPTH)?.into_iter().filter(|path| self.is_secret(path)).collect())
     }
 
-    /// The encrypted files in the folder of secrets, but that of the data keys.
-    fn stored(&self) -> Result<Vec<PathBuf>> {
-        let folder = self.folder();
-        let entries = match fs::read_dir(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(failed("read", &folder))?,
-        };
-        let names = entries.into_iter().map(|entry| entry.file_name()).filter(|name| {
-            let name = name.to_string_lossy();
-            name.ends_with(".age") && !name.starts_with('.') && name != DATA_KEYS
-        });
-        Ok(names.map(|name| folder.join(name)).collect())
+    fn is_secret(&self, path: &Path) -> bool {
+        ends_with(path, ENDING) && !is_hidden(path) && path != self.data_path()
+    }
+
+    /// Waits until nobody else changes anything.
+    pub(super) fn hold(&self) -> Result<File> {
+        drafts::hold(&self.folder(), DEPTH)
     }
 
     /// The text of the list of recipients, if there is one.

@@ -30,24 +30,44 @@ impl WorkspaceSecrets {
 
     fn find(&self, name: &SecretName) -> Result<Secret> {
         let source = self.vault.source(name);
-        let what = format!("the secret `{name}` from {source}");
+        let found = self.bytes(name, &source).and_then(|bytes| text(&source, bytes));
+        match source {
+            Source::Age { .. } => found,
+            // It is told what is wrong with where it comes from; whoever needs the secret names it.
+            _ => found.map_err(|error| error.with_context("secret", name.as_str())),
+        }
+    }
+
+    fn bytes(&self, name: &SecretName, source: &Source) -> Result<Vec<u8>> {
+        let what = source.to_string();
         let surroundings = Surroundings { root: &self.vault.root, variables: &self.variables, time_limit: self.time_limit };
-        let bytes = match &source {
+        match source {
             Source::Age { path } => self.vault.read(name, path),
             Source::Env { variable } => surroundings.variable(&what, variable),
             Source::File { path } => surroundings.file(&what, path),
             Source::Command { argv } => surroundings.command(&what, argv),
-        }?;
-        if bytes.len() > LIMIT {
-            return Err(Error::new(ErrorKind::Limited, format!("{what} is larger than {} MiB", LIMIT >> 20)));
         }
-        if bytes.is_empty() {
-            return Err(Error::invalid(format!("{what} is empty")));
-        }
-        let text = String::from_utf8(bytes)
-            .map_err(|_| Error::invalid(format!("{what} is not text in UTF-8")).with_hint("encode it, in Base64 for example"))?;
-        Ok(Secret::new(Value::from(text)))
     }
+}
+
+/// The secret that was read.
+fn text(source: &Source, bytes: Vec<u8>) -> Result<Secret> {
+    if bytes.len() > LIMIT {
+        let message = format!("{source} gives more than {} MiB, which is more than a secret takes", LIMIT >> 20);
+        return Err(Error::new(ErrorKind::Limited, message).with_hint("what is not secret goes into a file of its own"));
+    }
+    if bytes.is_empty() {
+        let (message, hint) = match source {
+            Source::Command { .. } => (format!("{source} printed nothing"), "it has to print the secret to its standard output"),
+            Source::Env { .. } => (format!("{source} is empty"), "set it to the secret where the command is started"),
+            Source::File { .. } | Source::Age { .. } => (format!("{source} is empty"), "write the secret into it"),
+        };
+        return Err(Error::invalid(message).with_hint(hint));
+    }
+    let text = String::from_utf8(bytes).map_err(|_| {
+        Error::invalid(format!("{source} gives something else than text in UTF-8")).with_hint("encode it, in Base64 for example")
+    })?;
+    Ok(Secret::new(Value::from(text)))
 }
 
 impl Secrets for WorkspaceSecrets {
