@@ -83,7 +83,12 @@ impl Console {
             return Ok(());
         }
         let message = format!("`{verb}` asks before it changes anything, and nobody is here to answer");
-        let hint = format!("`provisioning {verb} --yes` does not ask; `provisioning plan` only shows");
+        let shows = match verb {
+            "apply" | "destroy" => "; `provisioning plan` only shows",
+            "rollback" => "; `provisioning rollback --preview` only shows",
+            _ => "",
+        };
+        let hint = format!("`provisioning {verb} --yes` does not ask{shows}");
         Err(Problem::Usage { message, hint })
     }
 }

@@ -121,7 +121,7 @@ fn a_first_secret_makes_what_it_needs_and_says_so() {
         "remove api",
         b"y\n",
         64,
-        &format!("{asks}hint: `provisioning secrets remove api --yes` does not ask; `provisioning plan` only shows\n"),
+        &format!("{asks}hint: `provisioning secrets remove api --yes` does not ask\n"),
     );
     assert_eq!(ada.does("get api", "").0, "two\nlines\n");
     assert_eq!(ada.does("remove api --yes", ""), ("Removed `api`.\n".to_owned(), String::new()));
