@@ -117,12 +117,7 @@ fn a_first_secret_makes_what_it_needs_and_says_so() {
     let first = serde_json::json!({ "name": "api", "source": "the file `secrets/api.age`", "readable": true, "problem": null });
     assert_eq!(json[0], first);
     let asks = "error: `secrets remove api` asks before it changes anything, and nobody is here to answer\n";
-    ada.fails(
-        "remove api",
-        b"y\n",
-        64,
-        &format!("{asks}hint: `provisioning secrets remove api --yes` does not ask\n"),
-    );
+    ada.fails("remove api", b"y\n", 64, &format!("{asks}hint: `provisioning secrets remove api --yes` does not ask\n"));
     assert_eq!(ada.does("get api", "").0, "two\nlines\n");
     assert_eq!(ada.does("remove api --yes", ""), ("Removed `api`.\n".to_owned(), String::new()));
     ada.fails("get api", b"", 66, "error: there is no secret `api`\nhint: known here: `db`, `key`\n");

@@ -4,6 +4,7 @@
 //! Only names and the lock are here; what stands in the folders is the kinds' affair.
 
 use std::fs::{self, DirBuilder, File};
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -68,7 +69,13 @@ impl Site {
     /// Makes a folder of the site, with those above it; nobody else may look into them.
     pub(crate) fn make(&self, folder: &Path) -> Result<()> {
         debug_assert!(folder.starts_with(&self.0), "a folder of the site");
-        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(at(folder))
+        loop {
+            match DirBuilder::new().recursive(true).mode(0o700).create(folder) {
+                // It was in the way of being made, and was tidied up before it could be seen that it is a folder.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.symlink_metadata().is_err() => {}
+                made => return made.map_err(at(folder)),
+            }
+        }
     }
 
     /// What was found of things, once what is left of those that are gone is cleared away: a call that was cut off at the
@@ -121,5 +128,19 @@ mod tests {
         site.tidy().expect("tidied");
         assert!(!site.0.exists());
         site.tidy().expect("nothing to do");
+    }
+
+    #[test]
+    fn a_folder_is_made_while_others_remove_it() {
+        let workspace = tempfile::tempdir().expect("made");
+        let site = Site::of(workspace.path());
+        std::thread::scope(|scope| {
+            let makers: Vec<_> =
+                (0..2).map(|_| scope.spawn(|| (0..20_000).for_each(|_| site.make(&site.0).expect("made")))).collect();
+            while makers.iter().any(|maker| !maker.is_finished()) {
+                // It is gone, or in use: both are right.
+                drop(fs::remove_dir(&site.0));
+            }
+        });
     }
 }
