@@ -75,7 +75,9 @@ fn one_definition_makes_three_environments_that_leave_one_another_alone() {
 fn every_value_is_traced_to_the_layer_that_set_it() {
     let folder = workspace();
     let (said, _) = run(folder.path(), "explain shop_index.content --env prod");
-    assert!(said.contains("<- modules/site.ncl:16"), "{said}");
+    assert!(said.contains("<- modules/site.ncl:18"), "{said}");
+    let (said, _) = run(folder.path(), "plan --origin --env prod");
+    assert!(said.contains("mode     \"0644\"  <- environments/prod.toml:5 over main.ncl:21\n"), "{said}");
     let (said, _) = run(folder.path(), "config explain inputs.domain --env prod --input domain=localhost");
     let expected = "inputs.domain\n  declaration  \"localhost\"  main.ncl:9\n  environment  \"shop.example\"  environments/prod.toml:2\n  flag         \"localhost\"  --input domain  <- in force\n";
     assert_eq!(said, expected);
