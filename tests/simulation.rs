@@ -1,10 +1,11 @@
 //! Random lives by seed: whatever happens, the promises of the engine hold.
 //!
 //! `PROVISIONING_SEEDS=N` lives N lives instead of the usual number, `PROVISIONING_FIRST_SEED=S` begins with another one,
-//! and `PROVISIONING_SEED=S` lives one life and tells its story.
+//! `PROVISIONING_MINUTES=M` lives as many as so much time gives, and `PROVISIONING_SEED=S` lives one life and tells its story.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use provisioning_core::testing::{Lived, simulate};
 use tokio::runtime::Builder;
@@ -34,16 +35,19 @@ fn the_promises_hold_in_every_life() {
         return;
     }
     let first = number("PROVISIONING_FIRST_SEED").unwrap_or(0);
-    let last = first + number("PROVISIONING_SEEDS").unwrap_or(SEEDS);
-    let (next, runs, crashes) = (AtomicU64::new(first), AtomicUsize::new(0), AtomicUsize::new(0));
+    let end = number("PROVISIONING_MINUTES").map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
+    let last = if end.is_some() { u64::MAX } else { first + number("PROVISIONING_SEEDS").unwrap_or(SEEDS) };
+    let [next, lives] = [first, 0].map(AtomicU64::new);
+    let [runs, crashes] = [0, 0].map(AtomicUsize::new);
     let work = || {
         let mut failed = Vec::new();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= last {
+            if seed >= last || end.is_some_and(|end| Instant::now() >= end) {
                 return failed;
             }
             let lived = live(seed);
+            lives.fetch_add(1, Ordering::Relaxed);
             runs.fetch_add(lived.runs, Ordering::Relaxed);
             crashes.fetch_add(lived.crashes, Ordering::Relaxed);
             if !lived.findings.is_empty() {
@@ -56,7 +60,8 @@ fn the_promises_hold_in_every_life() {
         workers.into_iter().flat_map(|worker| worker.join().expect("whole")).collect::<Vec<_>>()
     });
     failed.sort_by_key(|(seed, _)| *seed);
-    println!("{} lives, {} runs, {} crashes, {} failed", last - first, runs.into_inner(), crashes.into_inner(), failed.len());
+    let [runs, crashes] = [runs.into_inner(), crashes.into_inner()];
+    println!("{} lives, {runs} runs, {crashes} crashes, {} failed", lives.into_inner(), failed.len());
     let told = failed.iter().take(SHOWN).map(|(seed, lived)| {
         let again = format!("PROVISIONING_SEED={seed} cargo test -p provisioning --test simulation -- --nocapture");
         format!("seed {seed}: {}\n  again: {again}", lived.findings.join("; "))
