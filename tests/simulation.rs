@@ -37,7 +37,7 @@ fn the_promises_hold_in_every_life() {
     let first = number("PROVISIONING_FIRST_SEED").unwrap_or(0);
     let end = number("PROVISIONING_MINUTES").map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     let last = if end.is_some() { u64::MAX } else { first + number("PROVISIONING_SEEDS").unwrap_or(SEEDS) };
-    let [next, lives] = [first, 0].map(AtomicU64::new);
+    let [next, count] = [first, 0].map(AtomicU64::new);
     let [runs, crashes] = [0, 0].map(AtomicUsize::new);
     let work = || {
         let mut failed = Vec::new();
@@ -47,7 +47,7 @@ fn the_promises_hold_in_every_life() {
                 return failed;
             }
             let lived = live(seed);
-            lives.fetch_add(1, Ordering::Relaxed);
+            count.fetch_add(1, Ordering::Relaxed);
             runs.fetch_add(lived.runs, Ordering::Relaxed);
             crashes.fetch_add(lived.crashes, Ordering::Relaxed);
             if !lived.findings.is_empty() {
@@ -61,7 +61,7 @@ fn the_promises_hold_in_every_life() {
     });
     failed.sort_by_key(|(seed, _)| *seed);
     let [runs, crashes] = [runs.into_inner(), crashes.into_inner()];
-    println!("{} lives, {runs} runs, {crashes} crashes, {} failed", lives.into_inner(), failed.len());
+    println!("{} lives, {runs} runs, {crashes} crashes, {} failed", count.into_inner(), failed.len());
     let told = failed.iter().take(SHOWN).map(|(seed, lived)| {
         let again = format!("PROVISIONING_SEED={seed} cargo test -p provisioning --test simulation -- --nocapture");
         format!("seed {seed}: {}\n  again: {again}", lived.findings.join("; "))

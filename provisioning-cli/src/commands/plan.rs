@@ -12,8 +12,8 @@ use crate::args::{Pace, PlanArguments};
 use crate::console::{Console, of_io};
 use crate::exit::{CHANGES, DONE, Problem};
 use crate::render;
-use crate::render::diff::WithTexts;
-use crate::render::plan::{Texts, View};
+use crate::render::diff::{Texts, WithTexts};
+use crate::render::plan::View;
 use crate::render::progress::Progress;
 use crate::workspace::{self, Missing, Start};
 

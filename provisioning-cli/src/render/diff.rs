@@ -7,7 +7,6 @@ use provisioning_core::resource::{FieldChange, TextChange, TextFate, unified};
 use serde::{Serialize, Serializer, ser};
 use serde_json::json;
 
-use super::plan::Texts;
 use super::{CYAN, DIM, GREEN, RED, count, paint};
 
 /// How many lines of one text are shown where not all are asked for.
@@ -16,6 +15,15 @@ const LINES: usize = 60;
 const INDENT: &str = "          ";
 
 const INFALLIBLE: &str = "writing to a string cannot fail";
+
+/// How much of the texts that change is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Texts {
+    /// The first lines of what changes.
+    Short,
+    /// Every line, and those of what is new too.
+    All,
+}
 
 /// What becomes of the texts in a field.
 pub(super) fn write(text: &mut String, field: &FieldChange, shown: Texts) {

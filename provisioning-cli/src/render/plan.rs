@@ -13,7 +13,7 @@ use provisioning_core::schema::{Undo, UndoClass};
 use provisioning_core::value::Value;
 
 use super::config::written;
-use super::diff;
+use super::diff::{self, Texts};
 use super::value::{Part, Whole, inline, parts};
 use super::{BOLD, CYAN, DIM, GREEN, RED, YELLOW, count, paint};
 
@@ -23,15 +23,6 @@ const MANY: usize = 40;
 const WIDTH: usize = 96;
 /// Where fields begin.
 const INDENT: &str = "      ";
-
-/// How much of the texts that change is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Texts {
-    /// The first lines of what changes.
-    Short,
-    /// Every line, and those of what is new too.
-    All,
-}
 
 /// What a reader wants to see of a plan.
 #[derive(Clone, Copy)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::layers::{Layer, Level, merge, schema};
 use super::overrides::{Overrides, variable};
-use super::settings::check_positive;
+use super::rules::{check_plain, check_positive};
 use super::source::Source;
 use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 use crate::name::{Kind, suggestion};
@@ -56,12 +56,6 @@ impl Setting {
 }
 
 impl Configuration {
-    /// The shipped defaults alone.
-    pub(super) fn shipped() -> Self {
-        let layers = vec![Layer::shipped()];
-        Self { merged: merge(&layers), layers }
-    }
-
     /// Reads the layers of the workspace in a folder.
     ///
     /// # Errors
@@ -81,7 +75,7 @@ impl Configuration {
         for layer in &layers {
             layer.check(&mut problems);
             check_positive(layer.values.field("settings").unwrap_or(&Node::default()), "settings", &mut problems);
-            check_plain(&layer.values, &mut problems);
+            check_unresolved(&layer.values, &mut problems);
         }
         let merged = merge(&layers);
         Error::from_diagnostics(problems).map_or(Ok(Self { layers, merged }), Err)
@@ -205,10 +199,10 @@ pub fn environments(root: &Path) -> Vec<String> {
 }
 
 /// Reports references: nothing is known yet that they could stand for. What a `store` may name is known.
-fn check_plain(node: &Node, problems: &mut Vec<Diagnostic>) {
+fn check_unresolved(node: &Node, problems: &mut Vec<Diagnostic>) {
     let NodeValue::Map(entries) = &node.value else { return };
     for (key, node) in entries.iter().filter(|(key, _)| key.as_ref() != "store") {
-        super::document::check_plain(node, key, problems);
+        check_plain(node, key, problems);
     }
 }
 

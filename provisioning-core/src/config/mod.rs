@@ -15,6 +15,7 @@ pub mod library;
 mod nickel;
 mod overrides;
 mod registered;
+mod rules;
 mod secrets;
 mod settings;
 mod source;

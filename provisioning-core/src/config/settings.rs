@@ -6,13 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::configuration::Configuration;
-use crate::error::{Diagnostic, Error, Result};
+use super::layers::Layer;
+use crate::error::{Error, Result};
 use crate::resource::RetryPolicy;
-use crate::value::{Node, NodeValue, Value};
-
-/// The largest number a setting may have: 31 years in seconds, and no overflow anywhere.
-const LARGEST: f64 = 1e9;
+use crate::value::Node;
 
 /// The settings of the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -75,35 +72,16 @@ pub enum OnFailure {
 impl Settings {
     /// The shipped defaults.
     pub fn shipped() -> Self {
-        Self::of(&Configuration::shipped()).expect("the shipped defaults are complete")
+        let defaults = Layer::shipped().values;
+        Self::of(defaults.field("settings").unwrap_or(&defaults)).expect("the shipped defaults are complete")
     }
 
-    /// The settings in a configuration.
+    /// The settings in a section of the configuration.
     ///
     /// # Errors
     /// `Invalid` where they are not complete.
-    pub(super) fn of(configuration: &Configuration) -> Result<Self> {
-        let settings = configuration.get("settings").map(Node::to_value).unwrap_or_default();
-        serde_json::from_value(settings.expose()?).map_err(|error| Error::invalid(format!("the settings do not fit: {error}")))
-    }
-}
-
-/// Reports every number that is not above zero and of a sensible size: no limit, count or duration is.
-pub(super) fn check_positive(node: &Node, path: &str, problems: &mut Vec<Diagnostic>) {
-    let number = match &node.value {
-        NodeValue::Map(entries) => {
-            for (key, item) in entries {
-                check_positive(item, &format!("{path}.{key}"), problems);
-            }
-            return;
-        }
-        NodeValue::Leaf(Value::Float(number)) => *number,
-        #[expect(clippy::cast_precision_loss, reason = "only the order of magnitude counts")]
-        NodeValue::Leaf(Value::Integer(number)) => *number as f64,
-        _ => return,
-    };
-    if number <= 0.0 || number > LARGEST {
-        let message = format!("`{number}` is out of range: it must be above 0 and at most {LARGEST}");
-        problems.push(Diagnostic::new(node.origin.clone(), path, message));
+    pub(super) fn of(section: &Node) -> Result<Self> {
+        let settings = section.to_value().expose()?;
+        serde_json::from_value(settings).map_err(|error| Error::invalid(format!("the settings do not fit: {error}")))
     }
 }

@@ -88,7 +88,7 @@ impl Location {
         }
         let environment = configuration.environment().map(str::to_owned);
         let variables = listed(&configuration, &overrides.variables);
-        let settings = Settings::of(&configuration)?;
+        let settings = Settings::of(configuration.get("settings").unwrap_or(&Node::default()))?;
         Ok(Self { store: root.join(store), settings, environment, name, root, configuration, secrets, variables })
     }
 

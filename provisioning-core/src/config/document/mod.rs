@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::options::Options;
-pub(super) use self::options::{check_plain, declaration};
+pub(super) use self::options::declaration;
 use super::known::Known;
 use super::{Settings, inputs};
 use crate::error::{Diagnostic, Error, Origin, Result};

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{Reader, part};
 use crate::config::Settings;
 use crate::config::layers;
-use crate::config::settings::check_positive;
+use crate::config::rules::{check_plain, check_positive};
 use crate::error::Diagnostic;
 use crate::name::ResourceName;
 use crate::resource::{Lifecycle, RetryPolicy};
@@ -112,29 +112,5 @@ impl Reader<'_> {
         {
             self.fail(origin.clone(), &format!("{path}.lifecycle.moved_from"), &error);
         }
-    }
-}
-
-/// Reports every reference: what these fields say must be known before anything is.
-pub(in crate::config) fn check_plain(node: &Node, path: &str, problems: &mut Vec<Diagnostic>) {
-    match &node.value {
-        NodeValue::Map(entries) => {
-            for (key, item) in entries {
-                check_plain(item, &format!("{path}.{key}"), problems);
-            }
-        }
-        NodeValue::List(items) => {
-            for (index, item) in items.iter().enumerate() {
-                check_plain(item, &format!("{path}[{index}]"), problems);
-            }
-        }
-        NodeValue::Leaf(Value::String(text)) if text.contains("${") => {
-            problems.push(Diagnostic::new(
-                node.origin.clone(),
-                path,
-                format!("`{text}` is a reference, and none can stand here"),
-            ));
-        }
-        NodeValue::Leaf(_) => {}
     }
 }

@@ -6,15 +6,13 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::MARKER;
 use super::json_schema::{json_schema, object_schema};
 use super::nickel::{Weight, library};
 use super::pages::pages;
 use crate::config::layers;
 use crate::error::{Error, ErrorKind, Result};
 use crate::registry::Registry;
-
-/// What stands at the beginning of every file that is written here.
-pub(super) const MARKER: &str = "Written by `provisioning schema export`, which also overwrites it.";
 
 /// Where the mark is looked for: at the beginning, so that a file that only tells of it is not taken for one of ours.
 const BEGINNING: usize = 160;

@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
+use super::MARKER;
 use super::catalog::{Sort, catalog};
-use super::export::MARKER;
 use super::rows::remarks;
 use super::shape::{Frame, Holds, Member, References, Shape, is_required, shape_of};
 use crate::name::Kind;

@@ -17,3 +17,6 @@ pub use json_schema::{json_schema, object_schema};
 pub(super) use nickel::{Weight, library};
 pub use pages::pages;
 pub use rows::{Row, rows};
+
+/// What stands at the beginning of every file that is written here.
+const MARKER: &str = "Written by `provisioning schema export`, which also overwrites it.";

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use super::MARKER;
 use super::catalog::{Entry, Sort, entries};
-use super::export::MARKER;
 use super::rows::{Row, rows};
 use super::shape::Frame;
 use crate::config::document::declaration;
