@@ -33,5 +33,10 @@ fn a_kind_is_shown_to_people_and_to_programs() {
     }
     let json: serde_json::Value = serde_json::from_str(&workspace.expect(&["schema", "show", "web", "--json"], 0)).expect("JSON");
     assert_eq!((&json[0]["sort"], &json[0]["schema"]["kind"]), (&"service".into(), &"web".into()));
+    let all = workspace.expect(&["schema", "show"], 0);
+    assert!(
+        all.lines().any(|line| line == "file       lookup         A text file that exists already on this machine."),
+        "{all}"
+    );
     workspace.expect(&["schema", "show", "fil"], 66);
 }

@@ -14,8 +14,8 @@ pub(crate) enum SchemaVerb {
     },
     /// Print what a provider type, a kind, a lookup or a task service is made of
     Show {
-        /// Its name
+        /// Its name; a list of all where it is left out
         #[arg(value_name = "KIND")]
-        name: String,
+        name: Option<String>,
     },
 }

@@ -19,7 +19,11 @@ pub(super) fn run(console: Console, start: &Start, verb: &SchemaVerb) -> Result<
             let document = serde_json::json!({ "folder": folder, "files": files });
             console.show(&document, || render::schema::exported(&folder, &files))?;
         }
-        SchemaVerb::Show { name } => {
+        SchemaVerb::Show { name: None } => {
+            let entries = library::entries(&registry);
+            console.show(&entries, || render::schema::list(&entries))?;
+        }
+        SchemaVerb::Show { name: Some(name) } => {
             let entries = library::entries_named(&registry, name)?;
             console.show(&entries, || render::schema::entries(&entries))?;
         }

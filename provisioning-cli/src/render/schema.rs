@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use provisioning_core::config::library::{Entry, Row, rows};
 
-use super::{BOLD, DIM, count, paint};
+use super::{BOLD, DIM, count, paint, table};
 
 /// What was written, and what to do with it.
 pub(crate) fn exported(folder: &Path, files: &[PathBuf]) -> String {
@@ -16,6 +16,12 @@ pub(crate) fn exported(folder: &Path, files: &[PathBuf]) -> String {
          `document.schema.json` and `provisioning.schema.json` are for editors of TOML and JSON; the reference begins at `reference/index.md`.",
         count(files.len(), "file"),
     )
+}
+
+/// What there is, in a line each.
+pub(crate) fn list(entries: &[Entry]) -> String {
+    let row = |entry: &Entry| [entry.schema.kind.to_string(), entry.sort.to_string(), entry.schema.summary.clone()];
+    table(["NAME", "WHAT", "SUMMARY"], entries.iter().map(row))
 }
 
 /// Everything of one name, one after another.
