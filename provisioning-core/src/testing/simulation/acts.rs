@@ -17,6 +17,9 @@ use crate::record::Fact;
 use crate::store::{Identity, MemoryStore, Range, Store};
 use crate::testing::{CrashPoint, Death, FakeCloud, Fault, Moment, Random, SeededIds};
 
+/// How late a call may have its effect, and how long after that a thing does not show: the cloud's kind allows for both.
+const LATE: Duration = Duration::from_millis(100);
+
 /// How long a lease lasts, and a stall that outlasts it.
 const LEASE: Duration = Duration::from_secs(30);
 const STALL: Duration = Duration::from_secs(90);
@@ -27,7 +30,7 @@ const FAULTS: [Fault; 14] = [
     Fault::Refuse(Retry::Later(None)),
     Fault::Refuse(Retry::Unsure),
     Fault::LoseReply,
-    Fault::LateSuccess(Duration::from_millis(100)),
+    Fault::LateSuccess(LATE),
     Fault::HalfOpen,
     Fault::Hang,
     Fault::TooMany { retry_after: None },
@@ -65,7 +68,7 @@ impl Life {
         settings.limits.run = *random.pick(&[1, 2, 16]);
         settings.on_failure = *random.pick(&[OnFailure::Stop, OnFailure::Continue, OnFailure::Rollback]);
         Self {
-            cloud: FakeCloud::default(),
+            cloud: FakeCloud::default().with_lag(LATE),
             store: Arc::new(MemoryStore::new(Identity::fresh(ids.as_ref()))),
             clock: Arc::new(RuntimeClock(Instant::now())),
             ids,
