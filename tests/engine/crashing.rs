@@ -6,7 +6,7 @@ use std::time::Duration;
 use provisioning_core::testing::{Fault, Scene, crash_after_every_record, crash_twice};
 use serde_json::{Value as Json, json};
 
-use crate::fixture::desired;
+use crate::fixture::{desired, zoned};
 
 /// Double crashes for each graph.
 const SEEDS: std::ops::Range<u64> = 0..100;
@@ -65,18 +65,6 @@ async fn retries_survive_every_crash() {
         scene.troubles.push((call.to_owned(), fault));
     }
     check("retries", scene, 30).await;
-}
-
-fn zoned(zone: &str, first: bool) -> Json {
-    let mut resources =
-        json!({ "net": { "zone": zone }, "web": { "zone": zone, "from": "${net.id}" }, "dns": { "from": "${web.address}" } });
-    if first {
-        for name in ["net", "web"] {
-            resources[name]["name"] = json!(format!("{name}-{zone}"));
-            resources[name]["lifecycle"] = json!({ "create_before_destroy": true });
-        }
-    }
-    json!({ "resources": resources })
 }
 
 #[tokio::test(start_paused = true)]

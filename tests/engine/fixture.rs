@@ -161,3 +161,16 @@ pub(crate) async fn until(so: impl Fn() -> bool) {
         tokio::task::yield_now().await;
     }
 }
+
+/// Three resources in a row, two of which are replaced when they come to another zone; the new ones first, where wanted.
+pub(crate) fn zoned(zone: &str, first: bool) -> Json {
+    let mut resources =
+        json!({ "net": { "zone": zone }, "web": { "zone": zone, "from": "${net.id}" }, "dns": { "from": "${web.address}" } });
+    if first {
+        for name in ["net", "web"] {
+            resources[name]["name"] = json!(format!("{name}-{zone}"));
+            resources[name]["lifecycle"] = json!({ "create_before_destroy": true });
+        }
+    }
+    json!({ "resources": resources })
+}

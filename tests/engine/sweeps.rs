@@ -14,7 +14,7 @@ use provisioning_core::testing::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::fixture::desired;
+use crate::fixture::{desired, zoned};
 
 /// Pairs of faults for each scene and limit.
 const SEEDS: std::ops::Range<u64> = 0..40;
@@ -145,29 +145,23 @@ async fn updates_and_deletes_come_to_one_end() {
     check(Scene::new(desired(&after)).after(desired(&before)), &[16, 1], 40).await;
 }
 
-fn zoned(zone: &str, first: bool) -> Json {
-    let mut resources = json!({
-        "net": { "zone": zone, "polls": 1 },
-        "web": { "zone": zone, "from": "${net.id}", "polls": 1 },
-        "dns": { "from": "${web.address}" },
-    });
-    if first {
-        for name in ["net", "web"] {
-            resources[name]["name"] = json!(format!("{name}-{zone}"));
-            resources[name]["lifecycle"] = json!({ "create_before_destroy": true });
-        }
+/// [`zoned`], where two of the three are waited for.
+fn zoned_with_waits(zone: &str, first: bool) -> Json {
+    let mut document = zoned(zone, first);
+    for name in ["net", "web"] {
+        document["resources"][name]["polls"] = json!(1);
     }
-    json!({ "resources": resources })
+    document
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replacement_comes_to_one_end() {
-    check(Scene::new(desired(&zoned("b", false))).after(desired(&zoned("a", false))), &[16, 1], 60).await;
+    check(Scene::new(desired(&zoned_with_waits("b", false))).after(desired(&zoned_with_waits("a", false))), &[16, 1], 60).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_replacement_that_creates_first_comes_to_one_end() {
-    check(Scene::new(desired(&zoned("b", true))).after(desired(&zoned("a", true))), &[16, 1], 60).await;
+    check(Scene::new(desired(&zoned_with_waits("b", true))).after(desired(&zoned_with_waits("a", true))), &[16, 1], 60).await;
 }
 
 fn flags(value: &str) -> Json {
@@ -209,7 +203,7 @@ async fn a_destroy_comes_to_one_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_listing_that_lags_comes_to_one_end() {
-    let mut scene = Scene::new(desired(&zoned("b", false))).after(desired(&zoned("a", false)));
+    let mut scene = Scene::new(desired(&zoned_with_waits("b", false))).after(desired(&zoned_with_waits("a", false)));
     scene.lag = Duration::from_secs(20);
     clean("every fault", every_fault(&scene).await, 60);
     clean("crashes", crash_after_every_record(&scene).await, 40);

@@ -34,15 +34,16 @@ pub(super) fn run(console: Console, start: &Start, verb: &ConfigVerb) -> Result<
 
 /// Every setting. Declarations that are wrong do not keep anybody from looking: then the defaults of inputs are left out.
 fn configured(start: &Start) -> Result<Vec<Setting>> {
-    let location = start.location(&Pace::default())?;
-    Ok(workspace::written(start).map_or_else(|_| location.configuration.settings(), |(_, workspace)| workspace.settings()))
+    match workspace::written(start) {
+        Ok((_, workspace)) => Ok(workspace.settings()),
+        Err(_) => Ok(start.location(&Pace::default())?.configuration.settings()),
+    }
 }
 
 fn said(start: &Start, key: &str) -> Result<Vec<Setting>> {
-    let location = start.location(&Pace::default())?;
     match workspace::written(start) {
         Ok((_, workspace)) => workspace.explain_key(key),
-        Err(_) => location.configuration.explain(key),
+        Err(_) => start.location(&Pace::default())?.configuration.explain(key),
     }
 }
 

@@ -5,13 +5,13 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::layers::{Layer, Level, merge, schema};
+use super::layers::{self, Keys, Layer, Level, merge, schema};
 use super::overrides::{Overrides, variable};
 use super::rules::{check_plain, check_positive};
 use super::source::Source;
 use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 use crate::name::{Kind, suggestion};
-use crate::schema::Field;
+use crate::schema::{Field, FieldType};
 use crate::value::{Node, NodeValue, Value};
 
 /// The file that makes a folder a workspace.
@@ -59,21 +59,22 @@ impl Configuration {
     /// Reads the layers of the workspace in a folder.
     ///
     /// # Errors
-    /// `Invalid`, with a diagnostic for everything in a layer that is wrong; `NotFound` for a chosen environment that has
-    /// no file.
+    /// `Invalid`, with a diagnostic for everything in a layer that is wrong, or for a chosen environment that has no file.
     pub(super) fn read(root: &Path, overrides: &Overrides) -> Result<Self> {
         let mut problems = Vec::new();
         let manifest = Layer::of_file(Level::Workspace, &Source::read(root, MANIFEST)?)?;
         let mut layers = vec![Layer::shipped()];
         layers.extend(user(overrides)?);
-        layers.extend([manifest, overrides.variables(&mut problems), overrides.flags(&mut problems)]);
+        let schema = schema();
+        let keys = layers::keys(&schema);
+        layers.extend([manifest, overrides.variables(&keys, &mut problems), overrides.flags(&keys, &mut problems)]);
         if let Some((chosen, origin)) = chosen(&layers) {
             layers.insert(1, Layer::shipped_environment());
             let stronger = layers.len() - 2;
             layers.insert(stronger, environment(root, &chosen, origin)?);
         }
         for layer in &layers {
-            layer.check(&mut problems);
+            layer.check(&schema, &mut problems);
             check_positive(layer.values.field("settings").unwrap_or(&Node::default()), "settings", &mut problems);
             check_unresolved(&layer.values, &mut problems);
         }
@@ -93,7 +94,7 @@ impl Configuration {
 
     /// The value of a key, such as `settings.limits.run`.
     pub fn get(&self, key: &str) -> Option<&Node> {
-        find(&self.merged, key)
+        at(&self.merged, &key.split('.').collect::<Vec<_>>())
     }
 
     /// Whether a variable or a flag gives an input.
@@ -103,8 +104,8 @@ impl Configuration {
     }
 
     /// The strongest layer that sets a key, with its value.
-    pub(super) fn winner(&self, key: &str) -> Option<(Level, &Node)> {
-        self.layers.iter().rev().find_map(|layer| Some((layer.level, find(&layer.values, key)?)))
+    fn winner(&self, path: &[&str]) -> Option<(Level, &Node)> {
+        self.layers.iter().rev().find_map(|layer| Some((layer.level, at(&layer.values, path)?)))
     }
 
     /// What each layer that says anything of a key says, the weakest first; of a section, of every key in it.
@@ -115,8 +116,9 @@ impl Configuration {
         let all = self.keys();
         let keys: Vec<_> =
             all.iter().map(|path| (shown(path), path)).filter(|(name, _)| name == key || is_below(name, key)).collect();
-        if keys.is_empty() && !is_known(key) {
-            let known: BTreeSet<_> = all.iter().map(|path| shown(path)).chain(known()).collect();
+        let possible = layers::keys(&schema());
+        if keys.is_empty() && !is_known(&possible, key) {
+            let known: BTreeSet<_> = all.iter().map(|path| shown(path)).chain(possible.into_keys()).collect();
             let hint = suggestion(key, known.iter().map(String::as_str));
             let hint = hint.unwrap_or_else(|| "`config show` lists the keys".to_owned());
             return Err(Error::new(ErrorKind::NotFound, format!("there is no key `{key}`")).with_hint(hint));
@@ -130,9 +132,8 @@ impl Configuration {
 
     /// What every key comes to, and the layer that says so.
     pub fn settings(&self) -> Vec<Setting> {
-        let winner = |path: &[&str]| self.layers.iter().rev().find_map(|layer| Some((layer.level, at(&layer.values, path)?)));
         let keys = self.keys().into_iter();
-        keys.filter_map(|path| winner(&path).and_then(|(level, node)| setting(level, &shown(&path), node))).collect()
+        keys.filter_map(|path| self.winner(&path).and_then(|(level, node)| setting(level, &shown(&path), node))).collect()
     }
 
     /// The keys that have a value, in the order of their names.
@@ -213,10 +214,6 @@ fn text<'a>(node: &'a Node, key: &str) -> Option<&'a str> {
     }
 }
 
-fn find<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
-    key.split('.').try_fold(node, |node, word| node.field(word))
-}
-
 fn at<'a>(node: &'a Node, path: &[&str]) -> Option<&'a Node> {
     path.iter().try_fold(node, |node, word| node.field(word))
 }
@@ -247,20 +244,9 @@ fn leaves<'a>(node: &'a Node, above: &mut Vec<&'a str>, found: &mut Vec<Vec<&'a 
 }
 
 /// Whether a key may stand in a layer. Which inputs there are, only the declarations know.
-fn is_known(key: &str) -> bool {
-    let maps = ["secrets", "settings.limits.providers", "settings.limits.kinds"];
-    known().iter().any(|known| known == key || is_below(known, key)) || maps.iter().any(|map| is_below(key, map))
-}
-
-fn known() -> Vec<String> {
-    fn walk(fields: &std::collections::BTreeMap<String, Field>, above: &str, found: &mut Vec<String>) {
-        for (name, field) in fields {
-            let key = format!("{above}{name}");
-            walk(&field.fields, &format!("{key}."), found);
-            found.push(key);
-        }
-    }
-    let mut found = Vec::new();
-    walk(&schema().fields, "", &mut found);
-    found
+fn is_known(keys: &Keys, key: &str) -> bool {
+    let in_map = |(section, field): (&String, &Field)| {
+        matches!(field.kind, FieldType::Map(_)) && section != "inputs" && is_below(key, section)
+    };
+    keys.contains_key(key) || keys.iter().any(in_map)
 }

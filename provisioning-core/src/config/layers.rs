@@ -2,9 +2,11 @@
 //!
 //! A merged value keeps the place it was written at. What the keys mean is in `configuration.schema.toml`.
 
+use std::collections::BTreeMap;
+
 use super::source::Source;
 use crate::error::{Diagnostic, Result};
-use crate::schema::{FieldType, Schema};
+use crate::schema::{Field, FieldType, Schema};
 use crate::value::{Node, NodeValue};
 
 /// Where a layer comes from; a later one overrides an earlier one.
@@ -86,8 +88,8 @@ impl Layer {
     }
 
     /// Reports every key that is unknown, of a wrong type, or not of this layer.
-    pub(super) fn check(&self, problems: &mut Vec<Diagnostic>) {
-        schema().check(&self.values, "", problems);
+    pub(super) fn check(&self, schema: &Schema, problems: &mut Vec<Diagnostic>) {
+        schema.check(&self.values, "", problems);
         for problem in problems.iter_mut() {
             problem.field = problem.field.trim_start_matches('.').to_owned();
             if problem.field.starts_with("secrets.") {
@@ -104,13 +106,32 @@ impl Layer {
     }
 }
 
+/// What is known of every key that may stand in a layer, sections among them.
+pub(super) type Keys = BTreeMap<String, Field>;
+
+/// The keys that a schema has.
+pub(super) fn keys(schema: &Schema) -> Keys {
+    fn walk(fields: &BTreeMap<String, Field>, above: &str, found: &mut Keys) {
+        for (name, field) in fields {
+            let key = format!("{above}{name}");
+            if field.kind == FieldType::Object {
+                walk(&field.fields, &format!("{key}."), found);
+            }
+            found.insert(key, field.clone());
+        }
+    }
+    let mut found = Keys::new();
+    walk(&schema.fields, "", &mut found);
+    found
+}
+
 /// What may stand in a layer.
 pub(super) fn schema() -> Schema {
     let parse = |text| Schema::parse(text).expect("the schema of the configuration is one");
     let mut schema = parse(include_str!("configuration.schema.toml"));
     let settings = parse(include_str!("settings.schema.toml"));
     let field = schema.fields.get("name").expect("it has one").clone();
-    let section = crate::schema::Field { kind: FieldType::Object, summary: settings.summary, fields: settings.fields, ..field };
+    let section = Field { kind: FieldType::Object, summary: settings.summary, fields: settings.fields, ..field };
     schema.fields.insert("settings".to_owned(), section);
     schema
 }
@@ -168,7 +189,7 @@ mod tests {
     fn the_shipped_layers_are_right() {
         for layer in [Layer::shipped(), Layer::shipped_environment()] {
             let mut problems = Vec::new();
-            layer.check(&mut problems);
+            layer.check(&schema(), &mut problems);
             assert_eq!(problems, []);
         }
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::layers::{Layer, Level, schema};
+use super::layers::{Keys, Layer, Level};
 use crate::error::{Diagnostic, Origin};
 use crate::name::suggestion;
 use crate::schema::{Field, FieldType};
@@ -44,18 +44,19 @@ pub struct Flag {
 
 impl Overrides {
     /// The layer of the flags.
-    pub(super) fn flags(&self, problems: &mut Vec<Diagnostic>) -> Layer {
+    pub(super) fn flags(&self, keys: &Keys, problems: &mut Vec<Diagnostic>) -> Layer {
         let mut values = empty();
         for Flag { name, key, value } in &self.flags {
-            let leaf = typed(field(key).as_ref(), value, &place(name), key, problems);
+            let leaf = typed(keys.get(key), value, &place(name), key, problems);
             set(&mut values, key, leaf);
         }
         Layer { level: Level::Flags, values }
     }
 
     /// The layer of the variables.
-    pub(super) fn variables(&self, problems: &mut Vec<Diagnostic>) -> Layer {
-        let known: BTreeMap<String, String> = keys().into_iter().map(|key| (variable(&key), key)).collect();
+    pub(super) fn variables(&self, keys: &Keys, problems: &mut Vec<Diagnostic>) -> Layer {
+        let plain = keys.iter().filter(|(_, field)| is_plain(field));
+        let known: BTreeMap<String, String> = plain.map(|(key, _)| (variable(key), key.clone())).collect();
         let mut values = empty();
         let ours = self.variables.iter().filter(|(name, _)| name.starts_with(PREFIX) && !OTHERS.contains(&name.as_str()));
         for (name, value) in ours {
@@ -67,7 +68,7 @@ impl Overrides {
                 problems.push(Diagnostic { hint: suggestion(name, names), ..problem });
                 continue;
             };
-            let leaf = typed(field(&key).as_ref(), value, &origin, &key, problems);
+            let leaf = typed(keys.get(&key), value, &origin, &key, problems);
             set(&mut values, &key, leaf);
         }
         Layer { level: Level::Variables, values }
@@ -95,35 +96,9 @@ fn empty() -> Node {
     Node::new(NodeValue::Map(Vec::new()), None)
 }
 
-/// Every key that has one plain value.
-fn keys() -> Vec<String> {
-    fn walk(fields: &BTreeMap<String, Field>, above: &str, found: &mut Vec<String>) {
-        for (name, field) in fields {
-            let key = format!("{above}{name}");
-            match field.kind {
-                FieldType::Object => walk(&field.fields, &format!("{key}."), found),
-                FieldType::List(_) | FieldType::Map(_) => {}
-                _ => found.push(key),
-            }
-        }
-    }
-    let mut found = Vec::new();
-    walk(&schema().fields, "", &mut found);
-    found
-}
-
-/// What is known of the value of a key.
-fn field(key: &str) -> Option<Field> {
-    let mut fields = schema().fields;
-    let mut words = key.split('.').peekable();
-    while let Some(word) = words.next() {
-        let field = fields.remove(word)?;
-        if words.peek().is_none() {
-            return Some(field);
-        }
-        fields = field.fields;
-    }
-    None
+/// Whether a key has one plain value.
+fn is_plain(field: &Field) -> bool {
+    !matches!(field.kind, FieldType::Object | FieldType::List(_) | FieldType::Map(_))
 }
 
 /// The text as a value of the field's type; a text where the type is known only later, as that of an input is.

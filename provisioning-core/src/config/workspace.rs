@@ -70,8 +70,8 @@ impl Location {
     /// Opens the workspace in a folder; what it declares is not read.
     ///
     /// # Errors
-    /// `NotFound` when the folder is no workspace, or has not the chosen environment; `Invalid`, with diagnostics, when
-    /// a layer of its configuration is wrong.
+    /// `NotFound` when the folder is no workspace; `Invalid`, with diagnostics, when a layer of its configuration is wrong,
+    /// or the chosen environment is not there.
     pub fn open(root: &Path, overrides: &Overrides) -> Result<Self> {
         let root = root.canonicalize().map_err(|error| no_workspace(root).with_source(error))?;
         if !root.join(MANIFEST).is_file() {
@@ -99,9 +99,7 @@ impl Location {
             Some(environment) => self.root.join(KEPT).join("environments").join(environment),
         }
     }
-}
 
-impl Location {
     fn cache(&self) -> Cache {
         Cache::new(self.root.join(KEPT).join("cache"))
     }
@@ -297,7 +295,7 @@ fn store(configuration: &Configuration, name: &str, problems: &mut Vec<Diagnosti
     let mut node = configuration.get("store").cloned().unwrap_or_default();
     let known = Known::of_workspace(Node::default(), configuration, name, &BTreeMap::new());
     known.put_into(&mut node, problems);
-    if let (Some(environment), Some((_, node))) = (configuration.environment(), configuration.winner("store"))
+    if let Some(environment) = configuration.environment()
         && !path.contains("${workspace.environment}")
     {
         let message = format!("every environment would use the same store, `{environment}` too");
