@@ -6,13 +6,13 @@
 //! A sealed text is `KEY:HEX`: the name of the key, then nonce and ciphertext (XChaCha20-Poly1305). The nonce is made from the
 //! plaintext and its place under the key (a synthetic nonce, as in RFC 5297), so that sealing twice gives one text.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
 
 use crate::clock::Ids;
-use crate::digest::{Digest, DigestKey};
+use crate::digest::{Digest, DigestKey, hex};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The bytes of a nonce.
@@ -46,7 +46,7 @@ impl Keyring {
 
     /// The keys, one a line, the newest first: for encrypting, never for keeping or showing.
     pub fn to_text(&self) -> String {
-        self.0.iter().map(|key| to_hex(key) + "\n").collect()
+        self.0.iter().map(|key| hex(key) + "\n").collect()
     }
 
     /// How many keys there are.
@@ -68,7 +68,7 @@ impl Keyring {
         let nonce = from_hex(Digest::keyed(&DigestKey::new(*key), &bound).hex()).expect("a digest is hexadecimal");
         let payload = Payload { msg: plain, aad: place.as_bytes() };
         let sealed = cipher(key).encrypt(XNonce::from_slice(&nonce[..NONCE]), payload).expect("a value fits into memory");
-        format!("{}:{}{}", name(key), to_hex(&nonce[..NONCE]), to_hex(&sealed))
+        format!("{}:{}{}", name(key), hex(&nonce[..NONCE]), hex(&sealed))
     }
 
     /// Opens what was sealed for a place.
@@ -106,13 +106,6 @@ fn cipher(key: &[u8; 32]) -> XChaCha20Poly1305 {
 /// What a key is called: it tells keys apart and nothing about them.
 fn name(key: &[u8; 32]) -> String {
     Digest::keyed(&DigestKey::new(*key), b"name").hex()[..8].to_owned()
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
-        text
-    })
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
