@@ -1,6 +1,7 @@
 //! The command line: a thin face on the engine.
 //!
-//! [`run`] is the whole command. What a command does is in `commands`, what a person sees in `render`, what a script
+//! [`run`] is the whole command; [`opening`] is what it opens a workspace with, [`texts`] what it shows of plans
+//! and runs. What a command does is in `commands`, what a person sees in `render`, what a script
 //! sees of an error in `exit`. No planning and no state is here.
 #![deny(missing_docs)]
 
@@ -8,7 +9,9 @@ mod args;
 mod commands;
 mod console;
 mod exit;
+pub mod opening;
 mod render;
+pub mod texts;
 mod user;
 mod workspace;
 

@@ -4,7 +4,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use provisioning_core::clock::System;
 use provisioning_core::config::{Flag, Location, MANIFEST, Overrides, Registered, Workspace, is_workspace};
@@ -16,11 +15,10 @@ use provisioning_core::registry::Registry;
 use provisioning_core::secrets::{Vault, WorkspaceSecrets};
 use provisioning_core::store::{Identity, MemoryStore, Opening, SqliteStore, Store};
 use provisioning_providers::local::Keeper;
-use provisioning_providers::registry_with_keeper;
 
 use crate::args::Pace;
 use crate::console::of_io;
-use crate::user;
+use crate::opening;
 
 /// Where a command begins.
 #[derive(Debug, Clone)]
@@ -87,7 +85,7 @@ impl Start {
     }
 
     fn registry(&self, location: &Location) -> Registry {
-        registry_with_keeper(&location.root, &location.site(), &self.keeper)
+        opening::registry(location, &self.keeper)
     }
 
     /// The folder that the command was told to begin in, or lies in.
@@ -120,7 +118,7 @@ pub(crate) fn declared(start: &Start, pace: &Pace, observer: Observer, missing: 
     let workspace = Workspace::load(location, &registry)?;
     let Location { name, settings, store, .. } = &workspace.location;
     let builder = Engine::builder(registry, open(store, missing)?).settings(settings.clone()).observer(observer);
-    let engine = builder.secrets(Arc::new(secrets_in(&workspace.location).1)).build();
+    let engine = builder.secrets(Arc::new(opening::secrets(&workspace.location).1)).build();
     Ok((Session { engine, name: name.clone() }, Box::new(workspace)))
 }
 
@@ -129,7 +127,7 @@ pub(crate) fn stored(start: &Start, pace: &Pace, observer: Observer) -> Result<S
     let location = start.location(pace)?;
     let registry = start.registry(&location);
     let store = open(&location.store, Missing::Empty)?;
-    let secrets = Arc::new(secrets_in(&location).1);
+    let secrets = Arc::new(opening::secrets(&location).1);
     let engine = Engine::builder(registry, store).settings(location.settings).observer(observer).secrets(secrets).build();
     Ok(Session { engine, name: location.name })
 }
@@ -146,7 +144,7 @@ pub(crate) fn written(start: &Start) -> Result<(Registry, Workspace)> {
 pub(crate) fn unstored(start: &Start) -> Result<(Engine, Workspace)> {
     let (registry, workspace) = written(start)?;
     let builder = Engine::builder(registry, empty()).settings(workspace.location.settings.clone());
-    let engine = builder.secrets(Arc::new(secrets_in(&workspace.location).1)).build();
+    let engine = builder.secrets(Arc::new(opening::secrets(&workspace.location).1)).build();
     Ok((engine, workspace))
 }
 
@@ -167,14 +165,7 @@ fn empty() -> Arc<dyn Store> {
 
 /// The secrets of a workspace: those in its own files, to be changed, and all of them, to be read.
 pub(crate) fn secrets(start: &Start) -> Result<(Vault, WorkspaceSecrets)> {
-    Ok(secrets_in(&start.location(&Pace::default())?))
-}
-
-fn secrets_in(location: &Location) -> (Vault, WorkspaceSecrets) {
-    let vault = Vault { root: location.root.clone(), sources: location.secrets.clone(), identity: user::identity() };
-    let time_limit = Duration::from_secs_f64(location.settings.timeout_seconds);
-    let secrets = WorkspaceSecrets::new(vault.clone(), std::env::vars_os().collect(), time_limit);
-    (vault, secrets)
+    Ok(opening::secrets(&start.location(&Pace::default())?))
 }
 
 /// The folder of the workspace that a command works in.

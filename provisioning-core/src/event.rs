@@ -63,6 +63,20 @@ pub enum Transient {
         /// After this long.
         after: Duration,
     },
+    /// The run takes up no new steps for now; it keeps the workspace.
+    Paused {
+        /// The run.
+        run: RunId,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// The run goes on after a pause.
+    Unpaused {
+        /// The run.
+        run: RunId,
+        /// Since when.
+        at: Timestamp,
+    },
     /// The run takes up no new steps and finishes those it began.
     Draining {
         /// The run.

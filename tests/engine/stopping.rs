@@ -2,7 +2,8 @@
 
 use provisioning_core::engine::Control;
 use provisioning_core::error::Retry;
-use provisioning_core::record::Outcome;
+use provisioning_core::event::Event;
+use provisioning_core::record::{Fact, Outcome, StepFact};
 use provisioning_core::testing::Fault;
 use serde_json::json;
 
@@ -23,6 +24,39 @@ async fn cancelling_once_finishes_what_runs_and_begins_nothing() {
         assert_eq!(lab.resume().await.outcome, Outcome::Completed);
         assert_eq!(lab.cloud.contents(), ["a", "b"]);
     }
+}
+
+#[tokio::test]
+async fn a_paused_run_begins_nothing_until_it_goes_on() {
+    for lab in Lab::both() {
+        let control = Control::new();
+        let plan = lab.plan(&json!({ "resources": { "a": { "polls": 3 }, "b": { "from": "${a.id}" } } })).await;
+        let (engine, handle) = (lab.engine.clone(), control.clone());
+        let run = tokio::spawn(async move { engine.apply(&plan, &handle).await });
+        until(|| lab.cloud.calls().contains(&"poll a".to_owned())).await;
+        control.pause();
+        until(|| lab.events().iter().any(is_success)).await;
+        assert_eq!((lab.cloud.contents(), run.is_finished()), (vec!["a".to_owned()], false));
+        control.unpause();
+        let report = run.await.expect("no panic").expect("a report");
+        assert_eq!((report.outcome, report.succeeded), (Outcome::Completed, 2));
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_was_paused_before_it_began_can_be_cancelled() {
+    let lab = Lab::memory();
+    let plan = lab.plan(&json!({ "resources": { "a": {} } })).await;
+    let control = Control::new();
+    control.pause();
+    let (engine, handle) = (lab.engine.clone(), control.clone());
+    let run = tokio::spawn(async move { engine.apply(&plan, &handle).await });
+    tokio::task::yield_now().await;
+    control.cancel();
+    control.unpause();
+    let report = run.await.expect("no panic").expect("a report");
+    assert_eq!((report.outcome, report.not_begun), (Outcome::Cancelled, 1));
+    assert_eq!(lab.cloud.contents(), [""; 0]);
 }
 
 #[tokio::test]
@@ -96,4 +130,9 @@ async fn cancelling_during_a_wait_for_another_attempt_ends_the_run() {
     let report = run.await.expect("no panic").expect("a report");
     assert_eq!((report.outcome, report.failures.len()), (Outcome::Cancelled, 0));
     assert_eq!(lab.resume().await.outcome, Outcome::Completed);
+}
+
+fn is_success(event: &Event) -> bool {
+    let Event::Recorded(entry) = event else { return false };
+    matches!(entry.record.fact, Fact::Step { fact: StepFact::Succeeded { .. }, .. })
 }

@@ -18,7 +18,7 @@ const IGNORED: &str = ".provisioning/\n";
 pub(super) fn run(console: Console, workspaces: Option<&Path>, directory: &Path) -> Result<u8, Problem> {
     let folder = folder(directory)?;
     let name = name(&folder);
-    let files = write(&folder, &name)?;
+    let files = write(&folder, &name, Content::Example)?;
     let unregistered = unregistered(workspaces, &name, &folder);
     let document = serde_json::json!({ "workspace": folder, "files": files, "registered": unregistered.is_none() });
     console.show(&document, || {
@@ -41,10 +41,32 @@ pub(super) fn folder(directory: &Path) -> Result<PathBuf> {
     directory.canonicalize().map_err(|error| of_io("open", &directory.to_string_lossy(), error))
 }
 
+/// What a new workspace says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// A small example that runs.
+    Example,
+    /// How it is configured; what is wanted comes from a program.
+    Settings,
+}
+
+/// Makes a workspace in a folder, which is made if missing, and gives the folder. No file is overwritten.
+///
+/// # Errors
+/// `Conflict` when one of its files exists, and those of the file system; nothing is left half written.
+pub fn make(directory: &Path, content: Content) -> Result<PathBuf> {
+    let folder = folder(directory)?;
+    write(&folder, &name(&folder), content)?;
+    Ok(folder)
+}
+
 /// Writes the files of a small workspace, all or none, and gives their names.
-pub(super) fn write(folder: &Path, name: &str) -> Result<Vec<&'static str>> {
+pub(super) fn write(folder: &Path, name: &str, content: Content) -> Result<Vec<&'static str>> {
     let settings = SETTINGS.replace("NAME", name);
-    let files = [(MANIFEST, settings.as_str()), ("main.ncl", MAIN), (".gitignore", IGNORED)];
+    let mut files = vec![(MANIFEST, settings.as_str()), (".gitignore", IGNORED)];
+    if content == Content::Example {
+        files.insert(1, ("main.ncl", MAIN));
+    }
     if let Some((file, _)) = files.iter().find(|(file, _)| folder.join(file).symlink_metadata().is_ok()) {
         let message = format!("`{}` exists already", folder.join(file).display());
         return Err(Error::new(ErrorKind::Conflict, message).with_hint("nothing was written: no file is overwritten"));
@@ -55,7 +77,7 @@ pub(super) fn write(folder: &Path, name: &str) -> Result<Vec<&'static str>> {
             return Err(error);
         }
     }
-    Ok(files.map(|(file, _)| file).to_vec())
+    Ok(files.into_iter().map(|(file, _)| file).collect())
 }
 
 fn write_new(path: &Path, content: &str) -> Result<()> {

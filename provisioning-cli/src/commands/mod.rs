@@ -19,11 +19,9 @@ mod state;
 mod test;
 mod workspaces;
 
-use std::ffi::OsString;
-
 use clap::CommandFactory;
 use clap_complete::Shell;
-use provisioning_core::config::{Overrides, Shown};
+use provisioning_core::config::Shown;
 use provisioning_core::error::Error;
 use provisioning_core::event::Observer;
 use provisioning_core::plan::Command;
@@ -32,9 +30,11 @@ use provisioning_providers::local::Keeper;
 use crate::args::{Arguments, Global, Pace, Replace, Scope, Verb};
 use crate::console::{Console, print};
 use crate::exit::{DONE, Problem};
+use crate::opening;
 use crate::render::count;
 use crate::user;
 use crate::workspace::{self, Place, Session, Start, Why};
+pub use init::{Content, make};
 
 /// Does what the arguments say and gives the exit code.
 pub(crate) async fn run(verb: Verb, console: Console, start: &Start) -> Result<u8, Problem> {
@@ -95,19 +95,12 @@ pub(crate) fn say_where(console: Console, start: &Start, verb: &Verb) {
 
 /// Where a command begins, with what the process has: its variables, and the user's files.
 pub(crate) fn start(global: &Global, keeper: &Keeper) -> Start {
-    // A variable that is not text cannot name a setting.
-    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
-    let overrides = Overrides {
-        user: user::folder().map(|folder| folder.join("config.toml")),
-        variables: std::env::vars_os().filter_map(text).collect(),
-        flags: global.given.flags(),
-    };
     Start {
         directory: global.directory.clone(),
         workspace: global.workspace.clone(),
         registered: user::folder().map(|folder| folder.join("workspaces.toml")),
         keeper: keeper.clone(),
-        overrides,
+        overrides: opening::overrides(global.given.flags()),
     }
 }
 

@@ -7,6 +7,7 @@ use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::name::WorkspaceName;
 use serde_json::json;
 
+use super::init::Content;
 use super::{init, look};
 use crate::args::{Pace, WorkspaceVerb};
 use crate::console::Console;
@@ -66,7 +67,7 @@ fn new(console: Console, start: &Start, name: &WorkspaceName, folder: Option<Pat
     let root = init::folder(&folder)?;
     // Nothing is written for a name that cannot be had.
     Registered::read(file)?.with(name, &root)?;
-    let written = if is_workspace(&root) { Vec::new() } else { init::write(&root, name.as_str())? };
+    let written = if is_workspace(&root) { Vec::new() } else { init::write(&root, name.as_str(), Content::Example)? };
     register(file, name, &root)?;
     console.show(&json!({ "workspace": root, "name": name, "files": written }), || {
         let wrote =

@@ -91,7 +91,9 @@ impl Progress {
             }
             Event::Transient(Transient::Progress { step, message, .. }) => run.doing(step, message),
             Event::Transient(Transient::Refreshed { .. }) => run.done += 1,
-            Event::Transient(Transient::Backoff { .. } | Transient::Draining { .. }) => {}
+            Event::Transient(
+                Transient::Backoff { .. } | Transient::Draining { .. } | Transient::Paused { .. } | Transient::Unpaused { .. },
+            ) => {}
         }
         run.draw();
     }

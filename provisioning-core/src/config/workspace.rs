@@ -112,7 +112,22 @@ impl Workspace {
     /// `NotFound` when nothing says what is wanted, `Conflict` when two files do;
     /// `Limited` for a file that is too large; `Invalid`, with a diagnostic for every problem, otherwise.
     pub fn load(location: Location, registry: &Registry) -> Result<Self> {
-        let Document { node, inputs, defaults, entry } = document(&location, registry)?;
+        let document = document(&location, registry)?;
+        Self::of(location, document, registry)
+    }
+
+    /// What a document declares that a program made, in place of the files of a workspace: it is read with the
+    /// configuration, the inputs and the templates of that workspace.
+    ///
+    /// # Errors
+    /// `Invalid`, with a diagnostic for every problem.
+    pub fn made(location: Location, document: Node, registry: &Registry) -> Result<Self> {
+        let document = settled(document, &location.configuration)?;
+        Self::of(location, document, registry)
+    }
+
+    fn of(location: Location, document: Document, registry: &Registry) -> Result<Self> {
+        let Document { node, inputs, defaults, entry } = document;
         let known = Known::of_workspace(inputs, &location.configuration, &location.name, &location.variables);
         let files = |file: &str| read_below(&location.root, file);
         let around = Around { settings: &location.settings, files: &files, known: &known };

@@ -36,6 +36,8 @@ pub(crate) enum Stop {
     /// It has not.
     #[default]
     No,
+    /// Begin nothing new for now.
+    Pause,
     /// Begin nothing new, finish and record what runs.
     Drain,
     /// Drop what runs; a resume looks for what it left.

@@ -118,12 +118,14 @@ impl Run {
 
     async fn turns(&mut self) -> Result<Outcome> {
         // A run that was stopped before it began only looks whether anything is left.
-        let first = match (*self.stop.borrow_and_update(), self.mode) {
-            (Stop::No, Mode::CarryOut) => Event::Begin,
-            (Stop::No, Mode::Settle) => Event::Settle,
+        let asked = *self.stop.borrow_and_update();
+        let first = match (asked, self.mode) {
+            (Stop::No | Stop::Pause, Mode::CarryOut) => Event::Begin,
+            (Stop::No | Stop::Pause, Mode::Settle) => Event::Settle,
             _ => Event::Cancel,
         };
-        let mut happenings = vec![Happening::Event(first)];
+        let paused = (asked == Stop::Pause).then(|| self.heed(asked));
+        let mut happenings: Vec<_> = paused.into_iter().chain([first]).map(Happening::Event).collect();
         loop {
             self.turn(happenings).await?;
             if let Some(outcome) = self.outcome {
@@ -188,9 +190,8 @@ impl Run {
             ended = self.calls.next() => finished.push(Happening::Finished(ended)),
             Some(identified) = self.identified.recv() => happenings.push(Happening::Identified(identified)),
             Ok(()) = self.stop.changed() => {
-                let (run, at) = (self.ledger.run.clone(), self.clock.now());
-                self.observer.observe(&Shown::Transient(Transient::Draining { run, at }));
-                happenings.push(Happening::Event(Event::Cancel));
+                let asked = *self.stop.borrow_and_update();
+                happenings.push(Happening::Event(self.heed(asked)));
             }
             () = sleep_until(wake) => {}
         }
@@ -206,6 +207,18 @@ impl Run {
         let due = std::mem::replace(&mut self.timers, due);
         happenings.extend(due.into_iter().map(|(_, step)| Happening::Event(Event::Timer(step))));
         happenings
+    }
+
+    /// Shows what somebody asked for, and says what it is for the schedule.
+    fn heed(&self, asked: Stop) -> Event {
+        let (run, at) = (self.ledger.run.clone(), self.clock.now());
+        let (shown, event) = match asked {
+            Stop::No => (Transient::Unpaused { run, at }, Event::Unpause),
+            Stop::Pause => (Transient::Paused { run, at }, Event::Pause),
+            Stop::Drain | Stop::Now => (Transient::Draining { run, at }, Event::Cancel),
+        };
+        self.observer.observe(&Shown::Transient(shown));
+        event
     }
 
     fn take(&mut self, happening: Happening, turn: &mut Turn) -> Result<()> {

@@ -39,6 +39,10 @@ pub enum Event {
     Replied(StepIndex, Reply),
     /// The time that was asked for has come.
     Timer(StepIndex),
+    /// Somebody asked to begin nothing new for now; what was begun goes on.
+    Pause,
+    /// Somebody asked to go on.
+    Unpause,
     /// Somebody asked to begin nothing new.
     Cancel,
 }
@@ -107,6 +111,16 @@ pub struct Policy {
     pub seed: u64,
 }
 
+/// What somebody asked of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Asked {
+    Nothing,
+    /// To begin nothing new for now.
+    Pause,
+    /// To begin nothing new.
+    Stop,
+}
+
 /// The state of a run.
 #[derive(Debug)]
 pub struct Schedule {
@@ -123,7 +137,7 @@ pub struct Schedule {
     backing_off: usize,
     /// How a step is called whose effect may stand.
     look: Call,
-    cancelled: bool,
+    asked: Asked,
     failed: bool,
     finished: bool,
 }
@@ -150,7 +164,7 @@ impl Schedule {
             waiting: 0,
             backing_off: 0,
             look: Call::Recover,
-            cancelled: false,
+            asked: Asked::Nothing,
             failed: false,
             finished: false,
         }
@@ -162,7 +176,7 @@ impl Schedule {
         match event {
             Event::Begin => self.begin(),
             Event::Settle => {
-                self.cancelled = true;
+                self.asked = Asked::Stop;
                 self.look = Call::Settle;
                 self.begin_open();
             }
@@ -171,7 +185,10 @@ impl Schedule {
             }
             Event::Replied(step, reply) => self.replied(now, step, reply, &mut actions),
             Event::Timer(step) => self.timer(step),
-            Event::Cancel => self.cancelled = true,
+            Event::Pause => self.asked = self.asked.max(Asked::Pause),
+            Event::Unpause if self.asked == Asked::Pause => self.asked = Asked::Nothing,
+            Event::Unpause => {}
+            Event::Cancel => self.asked = Asked::Stop,
         }
         self.start(&mut actions);
         if self.is_over() && !self.finished {
@@ -311,10 +328,10 @@ impl Schedule {
         }
     }
 
-    /// Begins what is ready, as far as the limits go. While draining only what was begun goes on.
+    /// Begins what is ready, as far as the limits go. While draining or paused only what was begun goes on.
     fn start(&mut self, actions: &mut Vec<Action>) {
-        let draining = self.draining();
-        while let Some(Ready { step, call, .. }) = self.lanes.pop(|ready| !draining || ready.call != Call::Begin) {
+        let held = self.draining() || self.asked == Asked::Pause;
+        while let Some(Ready { step, call, .. }) = self.lanes.pop(|ready| !held || ready.call != Call::Begin) {
             self.running += 1;
             let node = &mut self.nodes[step];
             node.phase = Phase::Running;
@@ -327,7 +344,7 @@ impl Schedule {
     }
 
     fn draining(&self) -> bool {
-        self.cancelled || (self.failed && self.policy.on_failure != OnFailure::Continue)
+        self.asked == Asked::Stop || (self.failed && self.policy.on_failure != OnFailure::Continue)
     }
 
     fn is_over(&self) -> bool {

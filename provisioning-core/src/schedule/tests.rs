@@ -162,6 +162,25 @@ fn a_kind_with_a_limit_leaves_the_other_slots_to_others() {
 }
 
 #[test]
+fn a_pause_lets_what_was_begun_go_on_and_begins_nothing() {
+    check(
+        &["a", "b < a"],
+        policy(4, OnFailure::Stop),
+        &[Event::Begin, Event::Appended, Event::Pause, done(0), Event::Appended, Event::Unpause, Event::Appended, done(1)],
+        "
+        start a 1
+        call a
+
+        done a
+
+        start b 1
+        call b
+        done b, finish completed
+        ",
+    );
+}
+
+#[test]
 fn a_limit_of_nothing_lets_one_at_a_time() {
     check(
         &["a", "b"],

@@ -1,0 +1,302 @@
+"""The same engine for programs with an event loop: every call that waits is awaited.
+
+The names are those of the package. Coroutines of providers, services and tasks run in the loop that called last.
+
+>>> async with aio.Workspace.open("shop") as workspace:          # doctest: +SKIP
+...     plan = await workspace.plan()
+...     async for event in workspace.apply(plan):
+...         print(event)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+from . import providers, runs, services, workflows, workspace
+from .events import Event, EventName, event
+from .infrastructure import Infrastructure
+from .plans import Plan
+from .providers import Found, Reply, Wait
+from .runs import Report, RunSummary
+from .schemas import Schema
+from .services import Condition, Facts, Output
+from .states import Lease, StateRow, Status, Verified
+from .workspace import OnFailure, Wanted
+
+__all__ = ["Context", "Host", "Infrastructure", "ResourceKind", "Run", "TaskService", "Workspace", "run"]
+
+T = TypeVar("T")
+R = TypeVar("R")
+Spec = TypeVar("Spec")
+State = TypeVar("State")
+Inputs = TypeVar("Inputs")
+
+
+class Run:
+    """A run that is under way; awaiting it waits for its end, iterating over it gives its events until then.
+
+    When the task that waits is cancelled, the run is stopped gently; the cancellation is passed on when that is done.
+    """
+
+    def __init__(self, inner: runs.Run) -> None:
+        self._inner = inner
+        self._changed = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        inner._native.on_change(lambda: loop.call_soon_threadsafe(self._changed.set))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has ended."""
+        return self._inner.is_done
+
+    @property
+    def report(self) -> Report | None:
+        """What it came to; ``None`` before its end."""
+        return self._inner.report
+
+    async def wait(self, *, check: bool = True) -> Report:
+        """Wait until the run has ended; see `provisioning.Run.wait`."""
+        cancelled: asyncio.CancelledError | None = None
+        while not self.is_done:
+            self._changed.clear()
+            self._inner._native.let_go()
+            if self.is_done:
+                break
+            try:
+                await self._changed.wait()
+            except asyncio.CancelledError as error:
+                cancelled = error
+                self.cancel()
+        if cancelled is not None:
+            raise cancelled
+        report = self.report
+        assert report is not None
+        if check:
+            report.raise_for_outcome()
+        return report
+
+    def __await__(self) -> Any:
+        return self.wait().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Event]:
+        ended = False
+        while not ended:
+            self._changed.clear()
+            texts, missed, ended = self._inner._native.take(1_000, 0)
+            if missed:
+                yield Event(EventName.MISSED, data={"count": missed})
+            for text in texts:
+                yield event(text)
+            if not texts and not ended:
+                await self._changed.wait()
+
+    def cancel(self) -> None:
+        """Stop gently; called again, at once."""
+        self._inner.cancel()
+
+    def pause(self) -> None:
+        """Begin nothing new for now."""
+        self._inner.pause()
+
+    def unpause(self) -> None:
+        """Go on after a pause."""
+        self._inner.unpause()
+
+
+async def run(job: workflows.Job[R], **options: Any) -> R:
+    """Run a workflow's job in this loop, and give what it gave; ``options`` are those of `Job.run`."""
+    job.workspace._loop.callers = asyncio.get_running_loop()
+    await Run(job.run(**options))
+    return await asyncio.to_thread(job.result)
+
+
+class _Opening:
+    """A workspace that is being opened: to be awaited, or entered with ``async with``."""
+
+    def __init__(self, path: str | os.PathLike[str], options: dict[str, Any]) -> None:
+        self._path, self._options = path, options
+
+    async def _open(self) -> Workspace:
+        return Workspace(await asyncio.to_thread(workspace.Workspace.open, self._path, **self._options))
+
+    def __await__(self) -> Any:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Workspace:
+        return await self._open()
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+class Workspace:
+    """A workspace that is open; see `provisioning.Workspace`, whose `sync` one it is."""
+
+    def __init__(self, inner: workspace.Workspace) -> None:
+        self.sync = inner
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] = ".",
+        *,
+        env: str | None = None,
+        inputs: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+        providers: Sequence[type[providers.Provider[Any]]] = (),
+        services: Sequence[services.TaskService[Any]] = (),
+    ) -> _Opening:
+        """Open the workspace in a folder: ``await`` it, or enter it with ``async with``."""
+        options = {"env": env, "inputs": inputs, "settings": settings, "providers": providers, "services": services}
+        return _Opening(path, options)
+
+    async def _call(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
+        self.sync._loop.callers = asyncio.get_running_loop()
+        return await asyncio.to_thread(function, *args, **options)
+
+    def _run(self, begun: runs.Run) -> Run:
+        self.sync._loop.callers = asyncio.get_running_loop()
+        return Run(begun)
+
+    async def validate(self, wanted: Wanted | None = None) -> dict[str, list[str]]:
+        """Check what is declared; see `provisioning.Workspace.validate`."""
+        return await self._call(self.sync.validate, wanted)
+
+    async def plan(self, wanted: Wanted | None = None, **options: Any) -> Plan:
+        """Plan the difference; see `provisioning.Workspace.plan`."""
+        return await self._call(self.sync.plan, wanted, **options)
+
+    def apply(self, plan: Plan, *, on_failure: OnFailure | None = None, parallelism: int | None = None) -> Run:
+        """Carry out a plan; await the run, or iterate over it."""
+        return self._run(self.sync.apply(plan, on_failure=on_failure, parallelism=parallelism))
+
+    def resume(self, run: str | None = None, *, on_failure: OnFailure | None = None, parallelism: int | None = None) -> Run:
+        """Go on with a run."""
+        return self._run(self.sync.resume(run, on_failure=on_failure, parallelism=parallelism))
+
+    async def plan_rollback(self, run: str | None = None, *, to: str | None = None) -> Plan:
+        """Plan the way back from a run; `apply` takes it."""
+        return await self._call(self.sync.plan_rollback, run, to=to)
+
+    def continue_rollback(self, *, parallelism: int | None = None) -> Run:
+        """Go on with the rollback that failed, was stopped or died."""
+        return self._run(self.sync.continue_rollback(parallelism=parallelism))
+
+    async def state(self) -> dict[str, StateRow]:
+        """Give what the state keeps, by name."""
+        return await self._call(self.sync.state)
+
+    async def outputs(self) -> dict[str, Any]:
+        """Give what the workspace gives back."""
+        return await self._call(self.sync.outputs)
+
+    async def status(self) -> Status:
+        """Say who holds the workspace, how the last run ended, and what it left to do."""
+        return await self._call(self.sync.status)
+
+    async def runs(self) -> list[RunSummary]:
+        """List every run, oldest first."""
+        return await self._call(self.sync.runs)
+
+    async def verify(self) -> Verified:
+        """Check the journal and that replaying it gives the state."""
+        return await self._call(self.sync.verify)
+
+    async def unlock(self) -> Lease:
+        """Take the workspace from whoever holds it."""
+        return await self._call(self.sync.unlock)
+
+    def __repr__(self) -> str:
+        return f"<aio {self.sync!r}>"
+
+
+class Context:
+    """What a call knows besides its inputs; see `provisioning.Context`."""
+
+    def __init__(self, inner: providers.Context) -> None:
+        self.sync = inner
+        self.workspace, self.resource, self.token = inner.workspace, inner.resource, inner.token
+        self.object, self.phase = inner.object, inner.phase
+
+    async def identified(self, object: str) -> None:
+        """Make the external identity durable."""
+        await asyncio.to_thread(self.sync.identified, object)
+
+    def progress(self, message: str) -> None:
+        """Show a line about what the call is doing."""
+        self.sync.progress(message)
+
+
+class Host:
+    """Somewhere a command can run and a file can be put; see `provisioning.Host`."""
+
+    def __init__(self, inner: services.Host) -> None:
+        self.sync = inner
+
+    async def run(self, command: str | Sequence[str], **options: Any) -> Output:
+        """Run a command to its end."""
+        return await asyncio.to_thread(self.sync.run, command, **options)
+
+    async def put(self, path: str | os.PathLike[str], content: str | bytes, mode: int = 0o644) -> None:
+        """Put a file, whole or not at all, with its permission bits."""
+        await asyncio.to_thread(self.sync.put, path, content, mode)
+
+    async def get(self, path: str | os.PathLike[str]) -> bytes | None:
+        """Read a file; ``None`` where it does not exist."""
+        return await asyncio.to_thread(self.sync.get, path)
+
+    async def facts(self) -> Facts:
+        """Say what the host is."""
+        return await asyncio.to_thread(self.sync.facts)
+
+
+class ResourceKind(ABC, Generic[Spec, State]):
+    """One kind of resource whose methods are coroutines; see `provisioning.ResourceKind` for the contract."""
+
+    schema: ClassVar[Schema]
+    spec: ClassVar[type | None] = None
+    state: ClassVar[type | None] = None
+
+    @abstractmethod
+    async def read(self, ids: Sequence[str]) -> Sequence[State | None]:
+        """Read objects: one answer for every identity."""
+
+    async def find(self, context: Context, spec: Spec) -> Found[State]:
+        """Search for the object that a `create` with this token made."""
+        raise NotImplementedError(f"`{type(self).__name__}` has no `find`")
+
+    @abstractmethod
+    async def create(self, context: Context, spec: Spec) -> Reply[State]:
+        """Make the object."""
+
+    async def update(self, context: Context, prior: State, spec: Spec) -> Reply[State]:
+        """Change the object to what the spec says."""
+        raise NotImplementedError(f"`{type(self).__name__}` has no `update`")
+
+    @abstractmethod
+    async def delete(self, context: Context, prior: State) -> Wait | None:
+        """Remove the object; one that is gone is a success."""
+
+
+class TaskService(services.TaskService[Inputs], ABC):
+    """A task service whose methods are coroutines; see `provisioning.TaskService` for the contract."""
+
+    @abstractmethod
+    async def check(self, name: str, host: Host, inputs: Inputs) -> Condition:  # type: ignore[override]
+        """Look whether the host is as wanted, and change nothing."""
+
+    @abstractmethod
+    async def apply(self, context: Context, host: Host, inputs: Inputs) -> Any:  # type: ignore[override]
+        """Make the host as wanted; give the outputs."""
+
+    @abstractmethod
+    async def remove(self, context: Context, host: Host, inputs: Inputs) -> None:  # type: ignore[override]
+        """Take away what `apply` made."""
+
+    async def health(self, name: str, host: Host, inputs: Inputs) -> Condition:  # type: ignore[override]
+        """Look whether what runs there works, beyond being in place."""
+        return await self.check(name, host, inputs)

@@ -1,0 +1,156 @@
+//! Calling a method that is written in Python: on a thread of its own, or, where it gives a coroutine, in an event loop.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use provisioning_core::error::{Error, Result, Retry};
+use provisioning_core::provider::Context as CoreContext;
+use provisioning_core::value::Value;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::context::Context;
+use crate::errors::{self, Foreign};
+use crate::hosts::Host;
+use crate::values::to_python;
+
+/// An object whose methods are called, what runs their coroutines, and where the engine lives.
+#[derive(Debug, Clone)]
+pub(crate) struct Target(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    object: Py<PyAny>,
+    submit: Py<PyAny>,
+    runtime: Handle,
+    foreign: Foreign,
+}
+
+/// Something that a method is called with.
+pub(crate) enum Argument {
+    Value(Value),
+    Texts(Vec<String>),
+    Context(CoreContext),
+    Host(Host),
+}
+
+impl Argument {
+    fn into_python<'py>(self, py: Python<'py>, runtime: &Handle) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match self {
+            Self::Value(value) => to_python(py, &value)?,
+            Self::Texts(texts) => texts.into_pyobject(py)?.into_any(),
+            Self::Context(context) => Bound::new(py, Context::new(context, runtime.clone()))?.into_any(),
+            Self::Host(host) => Bound::new(py, host)?.into_any(),
+        })
+    }
+}
+
+/// What a call came to before anything was waited for.
+enum Begun<T> {
+    Done(T),
+    Awaited(Awaited),
+}
+
+/// A coroutine that runs; it is cancelled when nobody waits for it any longer.
+struct Awaited {
+    future: Option<Py<PyAny>>,
+    done: oneshot::Receiver<()>,
+}
+
+impl Target {
+    /// `submit` runs a coroutine and gives a `concurrent.futures.Future` of it.
+    pub(crate) fn new(object: Py<PyAny>, submit: Py<PyAny>, runtime: Handle, foreign: Foreign) -> Self {
+        Self(Arc::new(Parts { object, submit, runtime, foreign }))
+    }
+
+    /// The same for another object.
+    pub(crate) fn with_object(&self, py: Python<'_>, object: Py<PyAny>) -> Self {
+        Self::new(object, self.0.submit.clone_ref(py), self.0.runtime.clone(), self.0.foreign)
+    }
+
+    /// The object.
+    pub(crate) fn object(&self) -> &Py<PyAny> {
+        &self.0.object
+    }
+
+    /// Calls a method; `take` reads what it gave.
+    pub(crate) async fn call<T: Send + 'static>(
+        &self,
+        method: &'static str,
+        arguments: Vec<Argument>,
+        take: impl FnOnce(&Bound<'_, PyAny>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let parts = self.0.clone();
+        let begin = move || {
+            Python::attach(|py| {
+                let caught = |error: &PyErr| errors::caught(py, error, parts.foreign);
+                let arguments = arguments.into_iter().map(|argument| argument.into_python(py, &parts.runtime));
+                let arguments = arguments.collect::<PyResult<Vec<_>>>().and_then(|arguments| PyTuple::new(py, arguments));
+                let given = arguments.and_then(|arguments| parts.object.bind(py).call_method1(method, arguments));
+                let given = given.map_err(|error| caught(&error))?;
+                if given.getattr_opt("__await__").map_err(|error| caught(&error))?.is_none() {
+                    return take(&given).map(|taken| (Begun::Done(taken), None));
+                }
+                let awaited = Awaited::begin(&given, parts.submit.bind(py)).map_err(|error| caught(&error))?;
+                Ok((Begun::Awaited(awaited), Some(take)))
+            })
+        };
+        let joined = tokio::task::spawn_blocking(begin).await;
+        let broken = |_| Error::bug(format!("`{method}` broke off")).with_retry(Retry::Unsure);
+        match joined.map_err(broken)?? {
+            (Begun::Done(taken), _) => Ok(taken),
+            (Begun::Awaited(awaited), take) => {
+                let take = take.expect("what is awaited is read afterwards");
+                self.finish(awaited, take).await
+            }
+        }
+    }
+
+    async fn finish<T: Send + 'static>(
+        &self,
+        mut awaited: Awaited,
+        take: impl FnOnce(&Bound<'_, PyAny>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        // An end without a word is the end of the loop: the result says so.
+        drop((&mut awaited.done).await);
+        let Some(future) = awaited.future.take() else { return Err(Error::bug("a coroutine was finished twice")) };
+        Python::attach(|py| match future.bind(py).call_method1("result", (0,)) {
+            Ok(given) => take(&given),
+            Err(error) => Err(errors::caught(py, &error, self.0.foreign)),
+        })
+    }
+}
+
+impl Awaited {
+    fn begin(coroutine: &Bound<'_, PyAny>, submit: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = coroutine.py();
+        let (sender, done) = oneshot::channel();
+        let future = submit.call1((coroutine,))?;
+        future.call_method1("add_done_callback", (Bound::new(py, Done(Mutex::new(Some(sender))))?,))?;
+        Ok(Self { future: Some(future.unbind()), done })
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if let Some(future) = self.future.take() {
+            // One that has ended cannot be cancelled any more, which is as well.
+            Python::attach(|py| future.bind(py).call_method0("cancel").map(drop).unwrap_or_default());
+        }
+    }
+}
+
+/// What a future calls when it is done.
+#[pyclass(frozen)]
+struct Done(Mutex<Option<oneshot::Sender<()>>>);
+
+#[pymethods]
+impl Done {
+    fn __call__(&self, _future: &Bound<'_, PyAny>) {
+        if let Some(sender) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Nobody may wait for it any longer.
+            sender.send(()).ok();
+        }
+    }
+}

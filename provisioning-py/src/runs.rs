@@ -1,0 +1,195 @@
+//! A run that is under way: what it tells, how it is stopped, and what it came to.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use provisioning_cli::texts::report_text;
+use provisioning_core::engine::{Control, Report};
+use provisioning_core::error::{Error, Result};
+use provisioning_core::event::{Event, Observer};
+use provisioning_core::plan::Plan;
+use pyo3::prelude::*;
+
+use crate::errors;
+use crate::thread::EngineThread;
+use crate::workspace::json;
+
+/// How many events are kept for somebody who does not take them; what comes then is counted, and is in the journal.
+const MOST_BEHIND: usize = 100_000;
+/// How often a thread that waits looks whether a signal has come.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// What a run has told and nobody has taken yet.
+#[derive(Default)]
+pub(crate) struct Feed {
+    told: Mutex<Told>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Told {
+    events: VecDeque<Event>,
+    missed: u64,
+    ended: Option<Result<Report>>,
+    /// Called when there is something new, once until that is taken.
+    on_change: Option<Py<PyAny>>,
+    has_called: bool,
+}
+
+impl Feed {
+    pub(crate) fn observer(self: &Arc<Self>) -> Observer {
+        let feed = self.clone();
+        Observer::new(move |event| {
+            let mut told = feed.lock();
+            if told.events.len() < MOST_BEHIND {
+                told.events.push_back(event.clone());
+            } else {
+                told.missed += 1;
+            }
+            feed.tell(told);
+        })
+    }
+
+    pub(crate) fn end(&self, report: Result<Report>) {
+        let mut told = self.lock();
+        told.ended = Some(report);
+        told.has_called = false;
+        self.tell(told);
+    }
+
+    /// Tells whoever waits that there is something new.
+    fn tell(&self, mut told: MutexGuard<'_, Told>) {
+        self.changed.notify_all();
+        if !told.has_called && told.on_change.is_some() {
+            told.has_called = true;
+            // Nobody may hold the feed who waits for the interpreter.
+            drop(told);
+            Python::attach(|py| {
+                let call = self.lock().on_change.as_ref().map(|call| call.clone_ref(py));
+                // A loop that has ended needs to hear nothing.
+                call.map(|call| call.call0(py).ok());
+            });
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is something to take, for so long at most.
+    fn wait(&self, limit: Duration) {
+        let nothing = |told: &mut Told| told.events.is_empty() && told.missed == 0 && told.ended.is_none();
+        drop(self.changed.wait_timeout_while(self.lock(), limit, nothing).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Waits until the run has ended, for so long at most; what it tells is let go.
+    fn wait_for_end(&self, limit: Duration) {
+        let runs = |told: &mut Told| {
+            told.events.clear();
+            told.ended.is_none()
+        };
+        drop(self.changed.wait_timeout_while(self.lock(), limit, runs).unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// A run that is under way, or has ended.
+#[pyclass(frozen, module = "_provisioning")]
+pub(crate) struct Run {
+    pub(crate) feed: Arc<Feed>,
+    pub(crate) control: Control,
+    pub(crate) plan: Option<Arc<Plan>>,
+    pub(crate) thread: Arc<EngineThread>,
+}
+
+impl Run {
+    /// Waits with the interpreter released, and lets signals through; gives whether what was waited for has come.
+    fn wait(&self, py: Python<'_>, seconds: Option<f64>, once: impl Fn(Duration) -> bool + Sync) -> PyResult<bool> {
+        if self.thread.is_forked() {
+            return Err(errors::raised(py, &Error::bug("the run was begun before this process was forked")));
+        }
+        let end = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).map(|limit| Instant::now() + limit);
+        loop {
+            let left = end.map_or(GLANCE, |end| end.saturating_duration_since(Instant::now()).min(GLANCE));
+            if py.detach(|| once(left)) {
+                return Ok(true);
+            }
+            py.check_signals()?;
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+#[pymethods]
+impl Run {
+    /// Takes the events that there are, at most so many, waiting for the first; and says how many were missed and whether
+    /// the run has ended.
+    #[pyo3(signature = (most, seconds=None))]
+    fn take(&self, py: Python<'_>, most: usize, seconds: Option<f64>) -> PyResult<(Vec<String>, u64, bool)> {
+        self.wait(py, seconds, |limit| {
+            self.feed.wait(limit);
+            let told = self.feed.lock();
+            !told.events.is_empty() || told.missed > 0 || told.ended.is_some()
+        })?;
+        let (events, missed, ended) = {
+            let mut told = self.feed.lock();
+            told.has_called = false;
+            let count = told.events.len().min(most);
+            let events: Vec<_> = told.events.drain(..count).collect();
+            (events, std::mem::take(&mut told.missed), told.ended.is_some() && told.events.is_empty())
+        };
+        let events = events.iter().map(|event| json(py, event)).collect::<PyResult<_>>()?;
+        Ok((events, missed, ended))
+    }
+
+    /// Calls a function when there is something to take, or the run has ended; once, until something is taken.
+    fn on_change(&self, call: Py<PyAny>) {
+        let mut told = self.feed.lock();
+        told.on_change = Some(call);
+        told.has_called = false;
+    }
+
+    /// Lets go what the run has told.
+    fn let_go(&self) {
+        let mut told = self.feed.lock();
+        told.events.clear();
+        told.has_called = false;
+    }
+
+    /// Waits for the end, and lets go what the run tells; gives whether it has ended.
+    #[pyo3(signature = (seconds=None))]
+    fn wait_for_end(&self, py: Python<'_>, seconds: Option<f64>) -> PyResult<bool> {
+        self.wait(py, seconds, |limit| {
+            self.feed.wait_for_end(limit);
+            self.feed.lock().ended.is_some()
+        })
+    }
+
+    /// Whether it has ended.
+    fn has_ended(&self) -> bool {
+        self.feed.lock().ended.is_some()
+    }
+
+    /// What it came to, as JSON and as text; `None` before its end.
+    fn report(&self, py: Python<'_>) -> PyResult<Option<(String, String)>> {
+        match &self.feed.lock().ended {
+            None => Ok(None),
+            Some(Ok(report)) => Ok(Some((json(py, report)?, report_text(report, self.plan.as_deref())))),
+            Some(Err(error)) => Err(errors::raised(py, error)),
+        }
+    }
+
+    fn cancel(&self) {
+        self.control.cancel();
+    }
+
+    fn pause(&self) {
+        self.control.pause();
+    }
+
+    fn unpause(&self) {
+        self.control.unpause();
+    }
+}
