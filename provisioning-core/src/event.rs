@@ -54,6 +54,13 @@ pub enum Transient {
         /// One line.
         message: String,
     },
+    /// How long the rest of the run will take, by what earlier ones took.
+    TimeLeft {
+        /// The run.
+        run: RunId,
+        /// So long.
+        left: Duration,
+    },
     /// A step will be tried again.
     Backoff {
         /// The run.

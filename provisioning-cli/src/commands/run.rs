@@ -58,7 +58,7 @@ pub(super) async fn resume(console: Console, start: &Start, run: Option<RunId>, 
     let progress = Progress::new(console);
     let session = workspace::stored(start, &pace, progress.observer())?;
     let control = Control::new();
-    let report = watched(&progress, &control, session.engine.resume(run.as_ref(), &control)).await?;
+    let report = watched(&progress, &control, Box::pin(session.engine.resume(run.as_ref(), &control))).await?;
     finish(console, &session, &report, None).await
 }
 

@@ -18,6 +18,8 @@ use crate::console::Console;
 
 /// Above how many steps a quick success is counted and not told, on a terminal.
 const TOLD: usize = 200;
+/// How much time must be left for it to be told.
+const WORTH_TELLING: Duration = Duration::from_secs(1);
 /// What is quick.
 const QUICK: Duration = Duration::from_millis(500);
 
@@ -37,6 +39,8 @@ struct Run {
     /// Since when a step runs, and what it last said.
     running: BTreeMap<StepId, (Timestamp, String)>,
     bar: Option<ProgressBar>,
+    /// How long the rest takes, by the engine's estimate.
+    left: Option<Duration>,
 }
 
 impl Progress {
@@ -91,6 +95,7 @@ impl Progress {
             }
             Event::Transient(Transient::Progress { step, message, .. }) => run.doing(step, message),
             Event::Transient(Transient::Refreshed { .. }) => run.done += 1,
+            Event::Transient(Transient::TimeLeft { left, .. }) => run.left = Some(*left),
             Event::Transient(
                 Transient::Backoff { .. } | Transient::Draining { .. } | Transient::Paused { .. } | Transient::Unpaused { .. },
             ) => {}
@@ -129,7 +134,7 @@ impl Progress {
             return None;
         }
         let (bar, form) = match steps {
-            Some(steps) => (ProgressBar::new(steps as u64), "{spinner} {bar:32} {pos}/{len}  {elapsed}  {wide_msg}"),
+            Some(steps) => (ProgressBar::new(steps as u64), "{spinner} {bar:32} {pos}/{len}  {elapsed}{prefix}  {wide_msg}"),
             None => (ProgressBar::new_spinner().with_message("resources read"), "{spinner} {pos}  {elapsed}  {wide_msg}"),
         };
         bar.set_style(ProgressStyle::with_template(form).expect("both forms are right"));
@@ -149,6 +154,9 @@ impl Run {
     fn draw(&self) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(self.done as u64);
+        if let Some(left) = self.left.filter(|left| *left >= WORTH_TELLING) {
+            bar.set_prefix(format!(", about {} left", took(left)));
+        }
         if let Some((id, (_, what))) = self.running.iter().min_by_key(|(_, (since, _))| *since) {
             let others = self.running.len() - 1;
             let others = if others > 0 { format!(" (and {others} more)") } else { String::new() };

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::Duration;
 
-use provisioning_core::engine::{OutputValue, Report, Undone};
+use provisioning_core::engine::{CriticalPath, OutputValue, Report, Undone};
 use provisioning_core::error::Failure;
 use provisioning_core::name::StepId;
 use provisioning_core::plan::Plan;
@@ -18,6 +19,10 @@ use super::{BOLD, CYAN, GREEN, RED, YELLOW, count, paint, took};
 
 /// How many failures are told.
 const SHOWN: usize = 20;
+/// How long a run must take for it to be told what it waited for.
+const WORTH_EXPLAINING: Duration = Duration::from_secs(1);
+/// How many of the steps that it waited for are told.
+const EXPLAINED: usize = 4;
 
 const INFALLIBLE: &str = "writing to a string cannot fail";
 
@@ -78,7 +83,9 @@ fn summary(report: &Report, plan: Option<&Plan>) -> String {
     let time = took(report.duration);
     let Some(run) = &report.run else { return format!("{} Nothing to do.\n", paint(GREEN, "Done.")) };
     match report.outcome {
-        Outcome::Completed => format!("{} {} in {time}. Run {run}.\n", paint(GREEN, "Done:"), achieved(report, plan)),
+        Outcome::Completed => {
+            format!("{} {} in {time}. Run {run}.\n{}", paint(GREEN, "Done:"), achieved(report, plan), waited_for(report))
+        }
         Outcome::Failed => {
             let next = if report.undoes.is_some() {
                 stuck(report)
@@ -104,6 +111,27 @@ fn summary(report: &Report, plan: Option<&Plan>) -> String {
         }
         Outcome::Superseded => format!("{} A newer run took the place of run {run}.\n", paint(YELLOW, "Superseded.")),
     }
+}
+
+/// The steps that a run waited for, and what would have been faster, where it took long enough to ask.
+fn waited_for(report: &Report) -> String {
+    let Some(CriticalPath { steps, waited, unlimited }) = report.critical_path.as_ref() else { return String::new() };
+    if report.duration < WORTH_EXPLAINING {
+        return String::new();
+    }
+    let mut longest: Vec<_> = steps.iter().map(|(_, time)| *time).collect();
+    longest.sort_unstable_by(|a, b| b.cmp(a));
+    let least = longest.get(EXPLAINED - 1).copied().unwrap_or_default();
+    let shown = steps.iter().filter(|(_, time)| *time >= least).take(EXPLAINED);
+    let shown: Vec<_> = shown.map(|(step, time)| format!("{step} {}", took(*time))).collect();
+    let more = steps.len() - shown.len();
+    let more = if more > 0 { format!(" and {}", count(more, "shorter step")) } else { String::new() };
+    let mut text = format!("It took as long as {}{more}", shown.join(", "));
+    if *waited > report.duration / 10 {
+        let saved = format!("; for {} of that none of them ran: with more calls at once", took(*waited));
+        write!(text, "{saved} (`--parallelism`) {} would be possible", took(*unlimited)).expect(INFALLIBLE);
+    }
+    text + ".\n"
 }
 
 /// What came of taking a failed run back.
@@ -233,8 +261,6 @@ pub(crate) fn documents(outputs: &BTreeMap<String, OutputValue>, reveal: Reveal)
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use provisioning_core::error::ErrorKind;
     use provisioning_core::name::RunId;
     use provisioning_core::value::Secret;
@@ -254,6 +280,7 @@ mod tests {
             failures: vec![],
             in_doubt: vec![],
             rollback: None,
+            critical_path: None,
             duration: Duration::from_millis(3_100),
         }
     }

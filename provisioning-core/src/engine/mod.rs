@@ -6,6 +6,7 @@
 
 mod control;
 mod disclosure;
+mod estimate;
 mod history;
 mod hosts;
 mod inspect;
@@ -34,6 +35,7 @@ use crate::clock::{Clock, Ids};
 use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Observer;
+pub use crate::executor::CriticalPath;
 use crate::graph::Graph;
 use crate::host::{Host, UnitStatus};
 use crate::journal::RunSummary;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::error::Failure;
+use crate::executor::CriticalPath;
 use crate::journal::{self, RunSummary};
 use crate::name::{RunId, StepId};
 use crate::record::Outcome;
@@ -38,6 +39,9 @@ pub struct Report {
     /// What came of taking it back, where it failed and was to be taken back then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollback: Option<Undone>,
+    /// The steps that it waited for, where it did several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub critical_path: Option<CriticalPath>,
     /// How long it took; in JSON in seconds.
     #[serde(rename = "seconds", serialize_with = "write_seconds")]
     pub duration: Duration,
@@ -68,6 +72,7 @@ impl Report {
             failures: Vec::new(),
             in_doubt: Vec::new(),
             rollback: None,
+            critical_path: None,
             duration: Duration::ZERO,
         }
     }

@@ -202,13 +202,15 @@ impl Engine {
         let done = succeeded(&progress);
         tracing::info!(run = %id, steps = plan.steps.len(), done, "running");
         self.observer.observe(&Event::Transient(Transient::Begun { run: id.clone(), steps: plan.steps.len(), done }));
+        let rows = self.store.rows().await?;
         let job = Job {
+            estimates: self.estimates(&plan, &rows).await?,
             mode,
             id: id.clone(),
             workspace: self.store.identity().workspace,
             plan: plan.clone(),
             progress,
-            rows: self.store.rows().await?,
+            rows,
             sealer: disclosure.sealer.clone(),
             secrets: disclosure.values(),
             revealed,
@@ -221,7 +223,7 @@ impl Engine {
             seed: u64::try_from(self.ids.random() >> 64).unwrap_or_default(),
             stop: control.watch(),
         };
-        let (outcome, progress) = executor::run(job).await?;
+        let (outcome, progress, timeline) = executor::run(job).await?;
         let count = |wanted: fn(&Status) -> bool| plan.steps.iter().filter(|step| wanted(&progress.status(&step.id))).count();
         let doubt = |step: &StepId| progress.doubts.get(step).cloned().unwrap_or_else(|| "it was interrupted".to_owned());
         let in_doubt: Vec<_> = progress.open_steps().map(|step| (step.clone(), doubt(step))).collect();
@@ -236,6 +238,7 @@ impl Engine {
             failures: progress.failures,
             in_doubt,
             rollback: None,
+            critical_path: timeline.critical_path(&plan),
             duration: begun.elapsed(),
         })
     }

@@ -7,6 +7,7 @@ mod call;
 mod calls;
 mod ledger;
 mod run;
+mod timeline;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub use timeline::CriticalPath;
+pub(crate) use timeline::Timeline;
 pub(crate) use tools::{Target, Tools, World};
 
 use crate::clock::Clock;
@@ -26,6 +29,7 @@ use crate::plan::Plan;
 use crate::record::Outcome;
 use crate::registry::Registry;
 use crate::resource::StateRow;
+use crate::schedule::Estimates;
 use crate::schema::Sealer;
 use crate::store::{Lease, Store};
 use crate::value::Value;
@@ -74,6 +78,7 @@ pub(crate) struct Job {
     pub observer: Observer,
     pub settings: Settings,
     pub seed: u64,
+    pub estimates: Estimates,
     pub stop: watch::Receiver<Stop>,
 }
 
@@ -81,6 +86,6 @@ pub(crate) struct Job {
 ///
 /// # Errors
 /// Only those of the journal: what a provider refuses is recorded and told with the outcome.
-pub(crate) async fn run(job: Job) -> Result<(Outcome, Progress)> {
+pub(crate) async fn run(job: Job) -> Result<(Outcome, Progress, Timeline)> {
     run::Run::new(job).drive().await
 }

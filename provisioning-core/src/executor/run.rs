@@ -9,8 +9,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::calls::{Calls, Finished, Identified, Learned};
 use super::ledger::Ledger;
-use super::{Job, Mode, Stop, World};
+use super::{Job, Mode, Stop, Timeline, World};
 use crate::clock::Clock;
+use crate::config::Settings;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event as Shown, Observer, Transient};
 use crate::journal::{Progress, Status};
@@ -18,6 +19,9 @@ use crate::name::StepId;
 use crate::record::{Fact, Outcome, StepFact};
 use crate::schedule::{Action, Event, Policy, Schedule, StepIndex};
 use crate::store::{Draft, Late, Lease, Store};
+
+/// How often it is told how long the rest will take.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 
 /// Something that the loop reacts to.
 enum Happening {
@@ -49,11 +53,15 @@ pub(super) struct Run {
     timers: BTreeSet<(Duration, StepIndex)>,
     begun: Instant,
     outcome: Option<Outcome>,
+    timeline: Timeline,
+    told_at: Option<Instant>,
 }
 
 impl Run {
-    pub(super) fn new(job: Job) -> Self {
-        let policy = Policy { limits: job.settings.limits.clone(), on_failure: job.settings.on_failure, seed: job.seed };
+    pub(super) fn new(mut job: Job) -> Self {
+        let estimates = std::mem::take(&mut job.estimates);
+        let Settings { limits, on_failure, .. } = &job.settings;
+        let policy = Policy { limits: limits.clone(), on_failure: *on_failure, seed: job.seed, estimates };
         let steps = &job.plan.steps;
         let schedule = Schedule::new(&job.plan, |index| job.progress.status(&steps[index].id), policy);
         let (sender, identified) = mpsc::unbounded_channel();
@@ -78,17 +86,19 @@ impl Run {
             timers: BTreeSet::new(),
             begun: Instant::now(),
             outcome: None,
+            timeline: Timeline::default(),
+            told_at: None,
         }
     }
 
-    pub(super) async fn drive(mut self) -> Result<(Outcome, Progress)> {
+    pub(super) async fn drive(mut self) -> Result<(Outcome, Progress, Timeline)> {
         let outcome = match self.turns().await {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.broken(error).await),
         };
         let finished = self.ledger.run_fact(self.clock.now(), Fact::RunFinished { outcome })?;
         self.append(Turn { drafts: vec![finished], ..Turn::default() }).await?;
-        Ok((outcome, self.ledger.progress))
+        Ok((outcome, self.ledger.progress, self.timeline))
     }
 
     /// The error of a journal that cannot be written, once what runs has come to its end; what happened and could not
@@ -132,6 +142,7 @@ impl Run {
                 return Ok(outcome);
             }
             self.hold().await?;
+            self.tell_time_left();
             happenings = self.wait(self.renew_at).await;
             if *self.stop.borrow() == Stop::Now {
                 return self.stop_now(happenings).await;
@@ -155,6 +166,17 @@ impl Run {
             if turn.drafts.is_empty() {
                 return Ok(());
             }
+        }
+    }
+
+    /// Says how long the rest will take, now and then.
+    fn tell_time_left(&mut self) {
+        if self.told_at.is_some_and(|told_at| told_at.elapsed() < TELL_EVERY) {
+            return;
+        }
+        self.told_at = Some(Instant::now());
+        if let Some(left) = self.schedule.time_left() {
+            self.observer.observe(&Shown::Transient(Transient::TimeLeft { run: self.ledger.run.clone(), left }));
         }
     }
 
@@ -239,6 +261,9 @@ impl Run {
     }
 
     fn act(&mut self, action: Action, turn: &mut Turn) -> Result<()> {
+        if let Action::AppendSucceeded(step) | Action::AppendFailed(step, _, None) = &action {
+            self.timeline.end(*step, self.begun.elapsed());
+        }
         let (step, fact) = match action {
             Action::AppendStarted(step, attempt) => {
                 self.calls.forget_attempt(step);
@@ -269,6 +294,7 @@ impl Run {
             Action::AppendSkipped(step, because) => (step, StepFact::Skipped { because: self.id(because) }),
             Action::AppendInDoubt(step, reason) => (step, StepFact::InDoubt { reason }),
             Action::Call(step, call) => {
+                self.timeline.begin(step, self.begun.elapsed());
                 self.calls.begin(step, call, &mut self.ledger);
                 return Ok(());
             }

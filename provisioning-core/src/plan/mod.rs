@@ -4,6 +4,8 @@
 //! one. It holds everything a run needs: applying it reads no configuration.
 
 mod change;
+#[cfg(test)]
+pub(crate) mod sample;
 
 use std::collections::BTreeMap;
 

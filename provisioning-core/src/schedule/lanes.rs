@@ -1,6 +1,7 @@
 //! The ready steps, in one queue per provider and kind, and the limits on how many of each may run.
 
 use std::collections::{BTreeMap, BinaryHeap};
+use std::time::Duration;
 
 use super::{Call, StepIndex};
 use crate::config::Limits;
@@ -9,7 +10,7 @@ use crate::plan::Plan;
 /// A step that can be called now; the one with the longest way to go comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ready {
-    pub priority: u64,
+    pub priority: Duration,
     pub step: StepIndex,
     pub call: Call,
 }

@@ -23,6 +23,9 @@ use crate::record::Outcome;
 /// The longest wait that a provider can ask for.
 const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
+/// How long a step takes where nothing is known: then they count alike.
+const ALIKE: Duration = Duration::from_millis(1);
+
 /// A step, by its place in the plan.
 pub type StepIndex = usize;
 
@@ -109,6 +112,19 @@ pub struct Policy {
     pub on_failure: OnFailure,
     /// Where the jitter of waits comes from.
     pub seed: u64,
+    /// How long steps take.
+    pub estimates: Estimates,
+}
+
+/// How long each step of a plan is estimated to take, in the order of the steps; empty where nothing is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Estimates(pub Vec<Duration>);
+
+impl Estimates {
+    /// How long a step takes; the same for all where nothing is known.
+    fn of(&self, step: StepIndex) -> Duration {
+        self.0.get(step).copied().unwrap_or(ALIKE)
+    }
 }
 
 /// What somebody asked of the run.
@@ -146,7 +162,7 @@ impl Schedule {
     /// The schedule of a plan whose steps stand as a journal says; an empty journal is a first run.
     pub fn new(plan: &Plan, status: impl Fn(usize) -> Status, policy: Policy) -> Self {
         let mut nodes = node::nodes(plan, &status);
-        node::set_priorities(&mut nodes);
+        node::set_priorities(&mut nodes, |step| policy.estimates.of(step));
         let lanes = Lanes::new(plan, &policy.limits);
         for index in 0..nodes.len() {
             if nodes[index].phase == Phase::Succeeded {
@@ -196,6 +212,20 @@ impl Schedule {
             actions.push(Action::Finish(self.outcome()));
         }
         actions
+    }
+
+    /// How long the rest takes, by estimate: the longest way to the end, or all that is left shared among as many calls as may
+    /// run at once, whichever is longer. `None` where nothing is known.
+    pub fn time_left(&self) -> Option<Duration> {
+        if self.policy.estimates.0.is_empty() {
+            return None;
+        }
+        let left = self.nodes.iter().filter(|node| !node.phase.has_ended());
+        let (longest, all) = left.fold((Duration::ZERO, Duration::ZERO), |(longest, all), node| {
+            (longest.max(node.priority), all.saturating_add(node.weight))
+        });
+        let slots = u32::try_from(self.policy.limits.run).unwrap_or(u32::MAX).max(1);
+        Some(longest.max(all / slots))
     }
 
     fn begin(&mut self) {

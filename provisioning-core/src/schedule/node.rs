@@ -20,8 +20,10 @@ pub(super) struct Node {
     pub missing: usize,
     /// What waits for it, and whether it needs it.
     pub dependents: Vec<(StepIndex, bool)>,
+    /// How long it takes, by estimate.
+    pub weight: Duration,
     /// The longest way from here to the end, in estimated time.
-    pub priority: u64,
+    pub priority: Duration,
     retry: RetryPolicy,
 }
 
@@ -42,6 +44,13 @@ pub(super) enum Phase {
     Succeeded,
     Failed,
     Skipped,
+}
+
+impl Phase {
+    /// Whether nothing more is to come of it.
+    pub(super) fn has_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Skipped)
+    }
 }
 
 impl Node {
@@ -76,7 +85,16 @@ pub(super) fn nodes(plan: &Plan, status: &impl Fn(usize) -> Status) -> Vec<Node>
                 open => (Phase::Open, open.open().map_or(1, |(attempt, _)| attempt)),
             };
             let retry = step.retry.clone();
-            Node { phase, attempt, tries_left: retry.attempts, missing: 0, dependents: Vec::new(), priority: 0, retry }
+            Node {
+                phase,
+                attempt,
+                tries_left: retry.attempts,
+                missing: 0,
+                dependents: Vec::new(),
+                weight: Duration::ZERO,
+                priority: Duration::ZERO,
+                retry,
+            }
         })
         .collect();
     for (dependent, step) in plan.steps.iter().enumerate() {
@@ -92,9 +110,10 @@ pub(super) fn nodes(plan: &Plan, status: &impl Fn(usize) -> Status) -> Vec<Node>
 }
 
 /// The steps of a plan stand after those they depend on, so one walk from the end suffices.
-pub(super) fn set_priorities(nodes: &mut [Node]) {
+pub(super) fn set_priorities(nodes: &mut [Node], weights: impl Fn(StepIndex) -> Duration) {
     for index in (0..nodes.len()).rev() {
         let longest = nodes[index].dependents.iter().map(|(dependent, _)| nodes[*dependent].priority).max();
-        nodes[index].priority = 1 + longest.unwrap_or(0);
+        nodes[index].weight = weights(index);
+        nodes[index].priority = nodes[index].weight.saturating_add(longest.unwrap_or_default());
     }
 }

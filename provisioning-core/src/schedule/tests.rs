@@ -4,68 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Action, Call, Event, Policy, Reply, Schedule, StepIndex};
-use crate::clock::Timestamp;
+use super::{Action, Call, Estimates, Event, Policy, Reply, Schedule, StepIndex};
 use crate::config::{Limits, OnFailure};
 use crate::error::ErrorKind;
 use crate::error::{Failure, Retry};
 use crate::journal::Status;
-use crate::name::{Kind, ProviderName, ResourceName, StepId, WorkspaceId};
 use crate::plan::Plan;
-use crate::plan::{self, Command, Step};
+use crate::plan::sample::plan;
 use crate::record::Outcome;
-use crate::resource::{Lifecycle, RetryPolicy, Role};
-use crate::schema::Undo;
-use crate::value::Value;
-
-/// A plan of creates: `"a"`, `"b < a"` (needs), `"c <~ a b"` (comes after).
-fn plan(steps: &[&str]) -> Plan {
-    let step = |text: &&str| {
-        let (name, rest) = text.split_once(' ').unwrap_or((text, ""));
-        let ids =
-            |rest: &str| rest.split_whitespace().map(|name| StepId::of(&ResourceName::parse(name).unwrap(), "create")).collect();
-        let resource = ResourceName::parse(name).unwrap();
-        Step {
-            id: StepId::of(&resource, "create"),
-            action: plan::Action::Create,
-            kind: Kind::parse(if name.starts_with('x') { "slow" } else { "thing" }).unwrap(),
-            role: Role::Managed { provider: ProviderName::parse("fake").unwrap() },
-            inputs: Value::Null,
-            prior: None,
-            requires: rest.strip_prefix("< ").map(ids).unwrap_or_default(),
-            after: rest.strip_prefix("<~ ").map(ids).unwrap_or_default(),
-            depends_on: Vec::new(),
-            lifecycle: Lifecycle::default(),
-            retry: RetryPolicy { attempts: 3, initial_seconds: 1.0, max_seconds: 3.0 },
-            timeout_seconds: 60.0,
-            undo: Undo::default(),
-            resource,
-        }
-    };
-    Plan {
-        secrets: BTreeMap::new(),
-        format: plan::FORMAT,
-        workspace: WorkspaceId::new(7),
-        created_at: Timestamp::from_millis(0),
-        command: Command::Apply,
-        undoes: None,
-        changes: Vec::new(),
-        unchanged: 0,
-        steps: steps.iter().map(step).collect(),
-        providers: BTreeMap::new(),
-        lookups: BTreeMap::new(),
-        outputs: BTreeMap::new(),
-        changed_outputs: Vec::new(),
-        checkpoints: BTreeMap::new(),
-        basis: BTreeMap::new(),
-    }
-}
 
 fn policy(run: usize, on_failure: OnFailure) -> Policy {
     Policy {
         limits: Limits { run, providers: BTreeMap::new(), kinds: BTreeMap::from([("slow".into(), 1)]) },
         on_failure,
         seed: 7,
+        estimates: Estimates::default(),
     }
 }
 
@@ -145,6 +98,27 @@ fn the_longest_way_to_the_end_goes_first() {
         done b, start c 1
         ",
     );
+}
+
+#[test]
+fn the_way_that_takes_longest_by_estimate_goes_first() {
+    let seconds = |seconds: &[u64]| Estimates(seconds.iter().map(|seconds| Duration::from_secs(*seconds)).collect());
+    let policy = Policy { estimates: seconds(&[9, 1, 1, 1]), ..policy(1, OnFailure::Stop) };
+    let mut schedule = Schedule::new(&plan(&["a", "b", "c < b", "d < c"]), |_| Status::Pending, policy.clone());
+    assert_eq!(schedule.time_left(), Some(Duration::from_secs(12)));
+    check(
+        &["a", "b", "c < b", "d < c"],
+        policy,
+        &[Event::Begin, Event::Appended, done(0)],
+        "
+        start a 1
+        call a
+        done a, start b 1
+        ",
+    );
+    schedule.on(Duration::ZERO, Event::Begin);
+    schedule.on(Duration::ZERO, done(0));
+    assert_eq!(schedule.time_left(), Some(Duration::from_secs(3)));
 }
 
 #[test]
