@@ -1,7 +1,8 @@
-# pyright: strict
-# %% [markdown]
-# A small web site, declared, planned, made, edited and taken back, cell by cell. It lies in a folder of its own, which goes
-# away at the end. Open this file in an editor that knows `# %%`, or run it: `python examples/python/notebook.py`.
+"""A small web site, declared, planned, made, edited and taken back, cell by cell.
+
+Open it in an editor that knows `# %%`, or run it: `python examples/python/notebook.py`. The site lies in a folder of its own,
+which goes away at the end.
+"""
 
 # %% What the cells below use
 from __future__ import annotations

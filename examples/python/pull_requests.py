@@ -1,8 +1,9 @@
-# pyright: strict
-"""An environment for every pull request: made when it is opened, brought up to date when it is pushed to, gone when it is closed.
+"""An environment for every pull request: made when it is opened, updated when it is pushed to, gone when it is closed.
 
-What is declared stands in the workspace's `main.toml`, once. A pull request adds `environments/pr-N.toml` with its inputs, and has
-a state of its own. So a person can look into it as well: `provisioning --env pr-7 plan`. Run it: `python examples/python/pull_requests.py`.
+What is declared stands in the workspace's `main.toml`, once. A pull request adds `environments/pr-N.toml` with its inputs,
+and has a state of its own. So a person can look into it as well: `provisioning --env pr-7 plan`.
+
+Run it: `python examples/python/pull_requests.py`. It works in a temporary folder, which goes away at the end.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Hook:
 
 OPENED = [
     Hook("opened", 7, "A cart that remembers", "5f3c1a9"),
-    Hook("opened", 8, "Prices in <euro>", "c09d77e"),
+    Hook("opened", 8, "Prices in ${currency} <b>", "c09d77e"),
     Hook("opened", 12, "Search as you type", "1b2e604"),
 ]
 LATER = [
@@ -83,15 +84,15 @@ class Previews:
         (folder / "environments").mkdir()
 
     def handle(self, hook: Hook) -> str:
-        """Do what a hook asks for; give a line about it. What is wrong with one pull request is no reason to leave the others."""
+        """Do what a hook asks for, and give a line about it; what is wrong with one pull request stops no other."""
         try:
             return f"{hook.env}: " + (self.close(hook) if hook.action == "closed" else self.update(hook))
         except ProvisioningError as error:
-            return f"{hook.env}: {error.code}: {error}"
+            return f"{hook.env}: {error.message}"
 
     def update(self, hook: Hook) -> str:
-        # A title is anybody's text: it must be neither markup in the page nor a reference in the declarations.
-        title = html.escape(hook.title).replace("${", "$${")
+        # A title is anybody's text: it must be neither markup in the page nor a reference (`${...}`) in the declarations.
+        title = html.escape(hook.title).replace("$", "&#36;")
         inputs = {"title": title, "commit": hook.commit}
         lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in inputs.items()]
         self.file(hook.env).write_text("\n".join(["[inputs]", *lines, ""]), encoding="utf-8")
@@ -105,7 +106,7 @@ class Previews:
     def close(self, hook: Hook) -> str:
         report = Workspace.open(self.folder, env=hook.env).destroy().wait()
         self.file(hook.env).unlink()
-        return f"gone, {report.succeeded} resources with it"
+        return f"gone, with {report.succeeded} resources"
 
     def file(self, env: str) -> Path:
         return self.folder / "environments" / f"{env}.toml"
@@ -121,6 +122,7 @@ class Previews:
 
 
 def main() -> None:
+    """Take in what the code host posts, and show the environments in between."""
     with tempfile.TemporaryDirectory(prefix="pull-requests-") as parent:
         previews = Previews(Path(parent) / "shop")
         # Environments share nothing, so their runs need not wait for each other.

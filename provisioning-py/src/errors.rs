@@ -36,7 +36,8 @@ pub(crate) fn raised(py: Python<'_>, error: &Error) -> PyErr {
 /// says.
 pub(crate) fn caught(py: Python<'_>, exception: &PyErr, foreign: Foreign) -> Error {
     static READ: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let read = READ.import(py, "provisioning.errors", "_read").and_then(|read| read.call1((exception.value(py),)));
+    let read =
+        READ.import(py, "provisioning.errors", "_read").and_then(|read| read.call1((exception.clone_ref(py).into_value(py),)));
     let said = read.and_then(|read| Ok(read.cast_into::<PyDict>()?));
     said.and_then(|said| of_dict(&said, foreign)).unwrap_or_else(|_| Error::bug(exception.to_string()).with_retry(Retry::Unsure))
 }

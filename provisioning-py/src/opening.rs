@@ -69,9 +69,10 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    /// Opens what is in a folder; `flags` are keys of the configuration and their texts.
-    pub(crate) fn open(folder: &Path, flags: Vec<(String, String)>, keeper: &Keeper) -> Result<Self> {
-        let flag = |(key, value): (String, String)| Flag { name: format!("the argument `{key}`"), key, value };
+    /// Opens what is in a folder; `flags` are arguments, the keys of the configuration that they set, and their
+    /// texts.
+    pub(crate) fn open(folder: &Path, flags: Vec<(String, String, String)>, keeper: &Keeper) -> Result<Self> {
+        let flag = |(name, key, value): (String, String, String)| Flag { name: format!("the argument `{name}`"), key, value };
         let location = Location::open(folder, &opening::overrides(flags.into_iter().map(flag).collect()))?;
         let registry = opening::registry(&location, keeper);
         let secrets = Arc::new(opening::secrets(&location).1);

@@ -4,11 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use provisioning_cli::texts::report_text;
 use provisioning_core::engine::{Control, Report};
-use provisioning_core::error::{Error, Result};
+use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::{Event, Observer};
-use provisioning_core::plan::Plan;
 use pyo3::prelude::*;
 
 use crate::errors;
@@ -98,16 +96,23 @@ impl Feed {
 pub(crate) struct Run {
     pub(crate) feed: Arc<Feed>,
     pub(crate) control: Control,
-    pub(crate) plan: Option<Arc<Plan>>,
     pub(crate) thread: Arc<EngineThread>,
 }
 
 impl Run {
+    /// A fork has none of the threads of its parent: nothing would ever come.
+    fn check_process(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.thread.is_forked() {
+            return Ok(());
+        }
+        let error =
+            Error::new(ErrorKind::Unsupported, "the run was begun before this process was forked, and goes on in the parent");
+        Err(errors::raised(py, &error.with_hint("wait for it there; `Workspace.runs()` tells of it anywhere")))
+    }
+
     /// Waits with the interpreter released, and lets signals through; gives whether what was waited for has come.
     fn wait(&self, py: Python<'_>, seconds: Option<f64>, once: impl Fn(Duration) -> bool + Sync) -> PyResult<bool> {
-        if self.thread.is_forked() {
-            return Err(errors::raised(py, &Error::bug("the run was begun before this process was forked")));
-        }
+        self.check_process(py)?;
         let end = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).map(|limit| Instant::now() + limit);
         loop {
             let left = end.map_or(GLANCE, |end| end.saturating_duration_since(Instant::now()).min(GLANCE));
@@ -168,15 +173,16 @@ impl Run {
     }
 
     /// Whether it has ended.
-    fn has_ended(&self) -> bool {
-        self.feed.lock().ended.is_some()
+    fn has_ended(&self, py: Python<'_>) -> PyResult<bool> {
+        self.check_process(py)?;
+        Ok(self.feed.lock().ended.is_some())
     }
 
-    /// What it came to, as JSON and as text; `None` before its end.
-    fn report(&self, py: Python<'_>) -> PyResult<Option<(String, String)>> {
+    /// What it came to, as JSON; `None` before its end.
+    fn report(&self, py: Python<'_>) -> PyResult<Option<String>> {
         match &self.feed.lock().ended {
             None => Ok(None),
-            Some(Ok(report)) => Ok(Some((json(py, report)?, report_text(report, self.plan.as_deref())))),
+            Some(Ok(report)) => json(py, report).map(Some),
             Some(Err(error)) => Err(errors::raised(py, error)),
         }
     }

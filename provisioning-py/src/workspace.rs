@@ -111,7 +111,7 @@ impl Workspace {
     fn begin<F>(
         &self,
         py: Python<'_>,
-        (pace, plan): (&Pace, Option<&Plan>),
+        pace: &Pace,
         carry_out: impl FnOnce(Engine, Control, Arc<Opened>) -> F + Send + 'static,
     ) -> PyResult<Run>
     where
@@ -119,12 +119,7 @@ impl Workspace {
     {
         let settings = self.paced(pace).map_err(|error| errors::raised(py, &error))?;
         let (feed, control, opened) = (Arc::<Feed>::default(), Control::new(), Arc::clone(&self.opened));
-        let run = Run {
-            feed: feed.clone(),
-            control: control.clone(),
-            plan: plan.map(|plan| plan.inner.clone()),
-            thread: self.thread.clone(),
-        };
+        let run = Run { feed: feed.clone(), control: control.clone(), thread: self.thread.clone() };
         let work = move || async move {
             let report = match opened.engine(Missing::Made, feed.observer(), settings) {
                 Ok(engine) => carry_out(engine, control, opened).await,
@@ -160,7 +155,7 @@ impl Workspace {
     fn open(
         py: Python<'_>,
         folder: PathBuf,
-        flags: Vec<(String, String)>,
+        flags: Vec<(String, String, String)>,
         keeper_words: Vec<String>,
         offer: Offer<'_>,
     ) -> PyResult<Self> {
@@ -238,22 +233,22 @@ impl Workspace {
 
     fn apply(&self, py: Python<'_>, plan: &Plan, pace: Pace) -> PyResult<Run> {
         let inner = plan.inner.clone();
-        self.begin(py, (&pace, Some(plan)), move |engine, control, _| async move { engine.apply(&inner, &control).await })
+        self.begin(py, &pace, move |engine, control, _| async move { engine.apply(&inner, &control).await })
     }
 
     fn resume(&self, py: Python<'_>, run: Option<&str>, pace: Pace) -> PyResult<Run> {
         let run = run_id(py, run)?;
-        self.begin(py, (&pace, None), move |engine, control, _| async move { engine.resume(run.as_ref(), &control).await })
+        self.begin(py, &pace, move |engine, control, _| async move { engine.resume(run.as_ref(), &control).await })
     }
 
     fn continue_rollback(&self, py: Python<'_>, pace: Pace) -> PyResult<Run> {
-        self.begin(py, (&pace, None), |engine, control, _| async move { engine.continue_rollback(&control).await })
+        self.begin(py, &pace, |engine, control, _| async move { engine.continue_rollback(&control).await })
     }
 
     /// Goes on with the last run where it has not come to its end, and then does what is still to be done.
     fn carry_out(&self, py: Python<'_>, document: Document<'_>, pace: Pace) -> PyResult<Run> {
         let node = document.node().map_err(|error| errors::raised(py, &error))?;
-        self.begin(py, (&pace, None), move |engine, control, opened| async move {
+        self.begin(py, &pace, move |engine, control, opened| async move {
             let desired = opened.desired(Some(node))?;
             let last = engine.runs().await?.pop();
             let is_open = |outcome: Option<Outcome>| !matches!(outcome, Some(Outcome::Completed | Outcome::Superseded));

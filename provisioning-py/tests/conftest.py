@@ -1,22 +1,34 @@
-"""What the tests share: a home of their own, empty workspaces, and a board of notes with a provider in Python over it.
+"""What the tests share: a home of their own, empty workspaces, and two small worlds with providers in Python over them.
 
-The board is the world of that provider: it keeps the rules of a real one, and does what a test puts into its calls.
+A board of notes keeps the rules of a real world, and does what a test puts into its calls. Of the tanks in a plant a test changes
+whatever it likes.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
-from provisioning import Context, Infrastructure, Provider, ResourceKind, Schema, Workspace, computed, field
+from provisioning import (
+    Context,
+    Infrastructure,
+    Many,
+    Plan,
+    Provider,
+    Report,
+    ResourceKind,
+    Schema,
+    Wait,
+    Workspace,
+    computed,
+    field,
+)
 
 QUICK = {"retry.initial_seconds": 0.001, "retry.max_seconds": 0.002}
 """Settings under which a repeated attempt comes at once."""
@@ -36,13 +48,11 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    """A workspace in which nothing is declared."""
     return Workspace.init(tmp_path / "shop", settings=QUICK)
 
 
 @pytest.fixture
 def board() -> Board:
-    """A board without notes."""
     return Board()
 
 
@@ -82,12 +92,6 @@ def values(**inputs: Any) -> Infrastructure:
     return wanted
 
 
-def python(program: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-    """Start an interpreter with a program, whose output can be read."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen([sys.executable, "-c", program, *arguments], text=True, **{**pipes, **options})
-
-
 @dataclass
 class NoteSpec:
     """A note on the board."""
@@ -112,9 +116,9 @@ class Board:
     notes
         What hangs there.
     calls
-        The calls that changed something or wanted to, as ``create ada``.
-    before, after
-        What a test puts into a call, before its effect and after it.
+        The calls that changed something or wanted to, as ``create ada``; ``go on with ada`` where its note was found.
+    before, after, look
+        What a test puts into a call, before its effect and after it, and into looking at a note.
     """
 
     def __init__(self) -> None:
@@ -122,18 +126,18 @@ class Board:
         self.calls: list[str] = []
         self.before: Callable[[str, Context], object] = lambda call, context: None
         self.after: Callable[[str, Context], object] = lambda call, context: None
-        self.lock = threading.Lock()
+        self.look: Callable[[str], object] = lambda id: None
+        self._lock = threading.Lock()
 
     def titles(self) -> list[str]:
-        """The titles of the notes, sorted."""
         return sorted(note.title for _, note in self.notes.values())
 
     def texts(self) -> list[str]:
-        """The texts of the notes, sorted."""
         return sorted(note.text for _, note in self.notes.values())
 
     def state(self, id: str) -> NoteState | None:
         """What a provider reports of a note."""
+        self.look(id)
         if id not in self.notes:
             return None
         note = self.notes[id][1]
@@ -141,7 +145,7 @@ class Board:
 
     def change(self, call: str, context: Context, effect: Callable[[], None]) -> None:
         """Do something, between what a test wants to happen before and after it."""
-        with self.lock:
+        with self._lock:
             self.calls.append(f"{call} {context.resource}")
         self.before(call, context)
         effect()
@@ -166,14 +170,15 @@ class Board:
                 return next((board.state(id) for id, (token, _) in board.notes.items() if token == context.token), None)
 
             def create(self, context: Context, spec: NoteSpec) -> NoteState:
-                id = f"note-{context.token}"
-                board.change("create", context, lambda: board.notes.update({id: (context.token, spec)}))
-                return board._there(id)
+                id = context.object or f"note-{len(board.notes) + 1}-{context.token}"
+                call = "create" if context.object is None else "go on with"
+                board.change(call, context, lambda: board.notes.update({id: (context.token, spec)}))
+                return board.state(id) or NoteState("lost")
 
             def update(self, context: Context, prior: NoteState, spec: NoteSpec) -> NoteState:
                 token = board.notes[prior.id][0]
                 board.change("update", context, lambda: board.notes.update({prior.id: (token, spec)}))
-                return board._there(prior.id)
+                return board.state(prior.id) or NoteState("lost")
 
             def delete(self, context: Context, prior: NoteState) -> None:
                 board.change("delete", context, lambda: board.notes.pop(prior.id, None) and None)
@@ -186,10 +191,86 @@ class Board:
 
         return BoardProvider
 
-    def _there(self, id: str) -> NoteState:
-        state = self.state(id)
-        assert state is not None
-        return state
+
+@dataclass
+class TankSpec:
+    """A tank in a plant."""
+
+    litres: int = field("How much it holds.")
+
+
+@dataclass
+class Tank(TankSpec):
+    id: str = computed("Its identity.")
+
+
+class Tanks(ResourceKind[TankSpec, Tank]):
+    """Tanks by identity; what a test changes of them, it does in a class below this one."""
+
+    world: dict[str, Tank]
+    told: list[tuple[str, str | None, str | None]]
+    schema = Schema.of("tank", TankSpec, Tank)
+    spec: ClassVar[type | None] = TankSpec
+    state: ClassVar[type | None] = Tank
+
+    def __init__(self, provider: Provider[Any]) -> None:
+        self.made: dict[str, Tank] = type(self).world
+        self.calls = type(self).told
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.world, cls.told = {}, []
+
+    def read(self, ids: Sequence[str]) -> Sequence[Tank | None]:
+        return [self.made.get(id) for id in ids]
+
+    def find(self, context: Context, spec: TankSpec) -> Tank | Many | None:
+        self.calls.append(("find", context.object, context.phase))
+        return self.made.get(f"tank-{context.token}")
+
+    def create(self, context: Context, spec: TankSpec) -> Tank | Wait:
+        self.calls.append(("create", context.object, context.phase))
+        return self.make(context, spec)
+
+    def make(self, context: Context, spec: TankSpec) -> Tank:
+        id = f"tank-{context.token}"
+        return self.made.setdefault(id, Tank(spec.litres, id=id))
+
+    def update(self, context: Context, prior: Tank, spec: TankSpec) -> Tank | Wait:
+        self.made[prior.id] = Tank(spec.litres, id=prior.id)
+        return self.made[prior.id]
+
+    def delete(self, context: Context, prior: Tank) -> Wait | None:
+        self.made.pop(prior.id, None)
+        return None
+
+
+Plant = Callable[..., Workspace]
+
+
+@pytest.fixture
+def plant(tmp_path: Path) -> Plant:
+    """Make a workspace whose provider has a kind."""
+
+    def plant(*given: Any) -> Workspace:
+        class PlantProvider(Provider[Any]):
+            type = "plant"
+            kinds = given
+
+        return Workspace.init(tmp_path / "plant", providers=[PlantProvider], settings=QUICK)
+
+    return plant
+
+
+def tank(litres: int = 1, **fields: Any) -> Infrastructure:
+    wanted = Infrastructure()
+    wanted.provider("works", "plant")
+    wanted.resource("tank", "tank", litres=litres, **fields)
+    return wanted
+
+
+def attempt(workspace: Workspace, wanted: Infrastructure | Plan) -> Report:
+    return workspace.apply(wanted).wait(check=False)
 
 
 class Gate:
@@ -209,12 +290,11 @@ class Gate:
         assert self._reached.wait(PATIENCE), "nobody came to the gate"
 
     def open(self) -> None:
-        """Let every call through."""
         self._open.set()
 
 
 @pytest.fixture
-def gate() -> Any:
+def gate() -> Iterator[Gate]:
     """A gate, which is open when the test is over."""
     gate = Gate()
     yield gate

@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from conftest import Board, notes
+import provisioning
 from provisioning import Diagnostic, ProvisioningError, Retry, RunError, Workspace, errors
 from provisioning._provisioning import ERROR_CODES
 
@@ -23,23 +24,25 @@ def test_every_code_has_exactly_one_class() -> None:
 
 
 def test_every_class_is_named_in_the_package() -> None:
-    import provisioning
-
     assert {one.__name__ for one in classes()} <= set(provisioning.__all__)
     assert {one.__name__ for one in classes()} <= set(errors.__all__)
 
 
-@pytest.mark.parametrize("code", ERROR_CODES)
-def test_the_engine_makes_the_class_of_its_code(code: str) -> None:
-    made = errors._made(code, "it broke", "mend it", [("path", "/srv")], "[]", "later", 1.5)
-    assert type(made) in classes() and made.code == code
-    assert (made.message, made.hint, made.context) == ("it broke", "mend it", {"path": "/srv"})
-    assert (made.retry, made.after) == (Retry.LATER, 1.5)
+@pytest.mark.parametrize("kind", classes(), ids=lambda kind: kind.__name__)
+def test_an_error_comes_out_of_the_engine_as_it_was_raised_in_a_provider(
+    noted: Workspace, board: Board, kind: type[ProvisioningError]
+) -> None:
+    noted.apply(notes("ada")).wait()
 
+    def fail(id: str) -> None:
+        raise kind("it broke", hint="mend it")
 
-def test_a_code_that_has_no_class_is_noticed() -> None:
-    with pytest.raises(KeyError):
-        errors._made("haunted", "it broke", None, [], "[]", "never", None)
+    board.look = fail
+    with pytest.raises(ProvisioningError) as caught:
+        noted.plan(notes("ada"))
+    assert type(caught.value) is kind and caught.value.code == kind.code
+    assert "it broke" in caught.value.message and caught.value.hint == "mend it"
+    assert caught.value.retry is kind("it broke").retry
 
 
 def test_errors_are_also_the_builtin_ones_that_they_resemble() -> None:

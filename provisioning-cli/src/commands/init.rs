@@ -13,6 +13,8 @@ use crate::exit::{DONE, Problem};
 
 const SETTINGS: &str = include_str!("init/provisioning.toml");
 const MAIN: &str = include_str!("init/main.ncl");
+/// What the settings say of where the example is.
+const EXAMPLE_SAYS: &str = "The desired state is in main.ncl";
 const IGNORED: &str = ".provisioning/\n";
 
 pub(super) fn run(console: Console, workspaces: Option<&Path>, directory: &Path) -> Result<u8, Problem> {
@@ -62,7 +64,10 @@ pub fn make(directory: &Path, content: Content) -> Result<PathBuf> {
 
 /// Writes the files of a small workspace, all or none, and gives their names.
 pub(super) fn write(folder: &Path, name: &str, content: Content) -> Result<Vec<&'static str>> {
-    let settings = SETTINGS.replace("NAME", name);
+    let mut settings = SETTINGS.replace("NAME", name);
+    if content == Content::Settings {
+        settings = settings.replace(EXAMPLE_SAYS, "What is wanted comes from a program");
+    }
     let mut files = vec![(MANIFEST, settings.as_str()), (".gitignore", IGNORED)];
     if content == Content::Example {
         files.insert(1, ("main.ncl", MAIN));

@@ -45,17 +45,19 @@ if TYPE_CHECKING:
     from .infrastructure import Declared, Infrastructure, Resource
     from .plans import Change, FieldChange, Plan, Step, Undo
     from .providers import Context, Lookup, Many, Provider, ResourceKind, Wait
-    from .runs import Failure, Report, Run, RunSummary
-    from .schemas import Schema, computed, field
+    from .runs import CriticalPath, Failure, Report, Run, RunSummary
+    from .schemas import Schema, computed, field, model
     from .services import ABSENT, Differs, Facts, Host, InSync, Output, TaskService
     from .states import Lease, StateRow, Status, StepStatus, Verified
-    from .tasks import Result, Task, Token, task
-    from .values import UNKNOWN, WITHHELD, Reference, Secret
+    from .tasks import CONTEXT, TOKEN, Result, Task, Token, task
+    from .values import UNKNOWN, WITHHELD, Reference, Secret, literal
     from .workflows import Job, Workflow, WorkflowRun, workflow
     from .workspace import Workspace
 
 __all__ = [
     "ABSENT",
+    "CONTEXT",
+    "TOKEN",
     "UNKNOWN",
     "WITHHELD",
     "BugError",
@@ -64,6 +66,7 @@ __all__ = [
     "ConflictError",
     "Context",
     "CorruptError",
+    "CriticalPath",
     "Declared",
     "DeniedError",
     "Diagnostic",
@@ -119,6 +122,8 @@ __all__ = [
     "computed",
     "errors",
     "field",
+    "literal",
+    "model",
     "task",
     "testing",
     "workflow",
@@ -167,6 +172,7 @@ _HOMES = {
         "Wait",
     ),
     "runs": (
+        "CriticalPath",
         "Failure",
         "Report",
         "Run",
@@ -176,6 +182,7 @@ _HOMES = {
         "Schema",
         "computed",
         "field",
+        "model",
     ),
     "services": (
         "ABSENT",
@@ -194,16 +201,19 @@ _HOMES = {
         "Verified",
     ),
     "tasks": (
+        "CONTEXT",
         "Result",
+        "TOKEN",
         "Task",
         "Token",
         "task",
     ),
     "values": (
-        "UNKNOWN",
-        "WITHHELD",
         "Reference",
         "Secret",
+        "UNKNOWN",
+        "WITHHELD",
+        "literal",
     ),
     "workflows": (
         "Job",

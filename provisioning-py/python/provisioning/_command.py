@@ -6,8 +6,7 @@ import signal
 import sys
 
 from . import _provisioning
-
-KEEPER = [sys.executable, "-m", "provisioning._helper"]
+from ._helper import KEEPER
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from .infrastructure import Infrastructure
 from .providers import Context
 from .schemas import Schema
 from .tasks import Result, Task, injected, reference, step_of
-from .values import is_name
+from .values import is_name, literal
 
 PROVIDER = "tasks"
 """The provider type and the alias of the tasks of a workflow."""
@@ -70,7 +70,7 @@ def written(value: Any) -> Any:
     if isinstance(value, Result):
         return reference(value)
     if isinstance(value, str):
-        return value.replace("${", "$${")
+        return literal(value)
     if isinstance(value, Mapping):
         return {key: written(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

@@ -13,12 +13,11 @@ from __future__ import annotations
 import asyncio
 import os
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from . import providers, runs, services, workflows, workspace
 from .events import Event, EventName, event
-from .infrastructure import Infrastructure
 from .plans import Plan
 from .providers import Found, Reply, Wait
 from .runs import Report, RunSummary
@@ -27,7 +26,10 @@ from .services import Condition, Facts, Output
 from .states import Lease, StateRow, Status, Verified
 from .workspace import OnFailure, Wanted
 
-__all__ = ["Context", "Host", "Infrastructure", "ResourceKind", "Run", "TaskService", "Workspace", "run"]
+__all__ = ["Context", "Host", "ResourceKind", "Run", "TaskService", "Workspace", "run", "start"]
+
+_BATCH = 1_000
+"""How many events are taken at once."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,14 +41,34 @@ Inputs = TypeVar("Inputs")
 class Run:
     """A run that is under way; awaiting it waits for its end, iterating over it gives its events until then.
 
-    When the task that waits is cancelled, the run is stopped gently; the cancellation is passed on when that is done.
+    When the task that waits or iterates is cancelled, the run is stopped gently; the cancellation is passed on when that is
+    done.
     """
 
     def __init__(self, inner: runs.Run) -> None:
         self._inner = inner
-        self._changed = asyncio.Event()
+        self._waiters: set[asyncio.Event] = set()
+        self._followed = False
         loop = asyncio.get_running_loop()
-        inner._native.on_change(lambda: loop.call_soon_threadsafe(self._changed.set))
+        inner._native.on_change(lambda: loop.call_soon_threadsafe(self._wake))
+
+    def _wake(self) -> None:
+        for waiter in self._waiters:
+            waiter.set()
+
+    async def _changed(self, since: asyncio.Event) -> None:
+        """Wait for something new; a cancellation stops the run first."""
+        try:
+            await since.wait()
+        except asyncio.CancelledError:
+            self.cancel()
+            while not self.is_done:
+                since.clear()
+                self._inner._native.let_go()
+                if not self.is_done:
+                    await asyncio.shield(since.wait())
+            raise
+        since.clear()
 
     @property
     def is_done(self) -> bool:
@@ -60,39 +82,38 @@ class Run:
 
     async def wait(self, *, check: bool = True) -> Report:
         """Wait until the run has ended; see `provisioning.Run.wait`."""
-        cancelled: asyncio.CancelledError | None = None
+        if self._inner._on_event is not None:
+            async for told in self:
+                self._inner._on_event(told)
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
         while not self.is_done:
-            self._changed.clear()
-            self._inner._native.let_go()
-            if self.is_done:
-                break
-            try:
-                await self._changed.wait()
-            except asyncio.CancelledError as error:
-                cancelled = error
-                self.cancel()
-        if cancelled is not None:
-            raise cancelled
+            if not self._followed:
+                self._inner._native.let_go()
+            if not self.is_done:
+                await self._changed(waiter)
         report = self.report
         assert report is not None
         if check:
             report.raise_for_outcome()
         return report
 
-    def __await__(self) -> Any:
+    def __await__(self) -> Generator[Any, None, Report]:
         return self.wait().__await__()
 
     async def __aiter__(self) -> AsyncIterator[Event]:
+        self._followed = True
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
         ended = False
         while not ended:
-            self._changed.clear()
-            texts, missed, ended = self._inner._native.take(1_000, 0)
+            texts, missed, ended = self._inner._native.take(_BATCH, 0)
             if missed:
                 yield Event(EventName.MISSED, data={"count": missed})
             for text in texts:
                 yield event(text)
             if not texts and not ended:
-                await self._changed.wait()
+                await self._changed(waiter)
 
     def cancel(self) -> None:
         """Stop gently; called again, at once."""
@@ -107,10 +128,27 @@ class Run:
         self._inner.unpause()
 
 
-async def run(job: workflows.Job[R], **options: Any) -> R:
-    """Run a workflow's job in this loop, and give what it gave; ``options`` are those of `Job.run`."""
+def start(
+    job: workflows.Job[Any],
+    *,
+    on_event: Callable[[Event], object] | None = None,
+    on_failure: OnFailure | None = None,
+    parallelism: int | None = None,
+) -> Run:
+    """Begin a workflow's job, its coroutines in this loop; see `provisioning.Job.run`."""
     job.workspace._loop.callers = asyncio.get_running_loop()
-    await Run(job.run(**options))
+    return Run(job.run(on_event=on_event, on_failure=on_failure, parallelism=parallelism))
+
+
+async def run(
+    job: workflows.Job[R],
+    *,
+    on_event: Callable[[Event], object] | None = None,
+    on_failure: OnFailure | None = None,
+    parallelism: int | None = None,
+) -> R:
+    """Run a workflow's job in this loop, and give what it gave."""
+    await start(job, on_event=on_event, on_failure=on_failure, parallelism=parallelism)
     return await asyncio.to_thread(job.result)
 
 
@@ -123,7 +161,7 @@ class _Opening:
     async def _open(self) -> Workspace:
         return Workspace(await asyncio.to_thread(workspace.Workspace.open, self._path, **self._options))
 
-    def __await__(self) -> Any:
+    def __await__(self) -> Generator[Any, None, Workspace]:
         return self._open().__await__()
 
     async def __aenter__(self) -> Workspace:
@@ -166,12 +204,30 @@ class Workspace:
         """Check what is declared; see `provisioning.Workspace.validate`."""
         return await self._call(self.sync.validate, wanted)
 
-    async def plan(self, wanted: Wanted | None = None, **options: Any) -> Plan:
+    async def plan(
+        self,
+        wanted: Wanted | None = None,
+        *,
+        targets: Sequence[str] = (),
+        excludes: Sequence[str] = (),
+        replace: Sequence[str] = (),
+        refresh: bool = True,
+        destroy: bool = False,
+    ) -> Plan:
         """Plan the difference; see `provisioning.Workspace.plan`."""
-        return await self._call(self.sync.plan, wanted, **options)
+        scope = {"targets": targets, "excludes": excludes, "replace": replace, "refresh": refresh, "destroy": destroy}
+        return await self._call(self.sync.plan, wanted, **scope)
+
+    async def refresh(self, wanted: Wanted | None = None, *, targets: Sequence[str] = ()) -> Plan:
+        """Plan to take into the state what changed outside."""
+        return await self._call(self.sync.refresh, wanted, targets=targets)
+
+    async def forget(self, names: Sequence[str], wanted: Wanted | None = None) -> Plan:
+        """Plan to drop resources from the state and leave the objects alone."""
+        return await self._call(self.sync.forget, names, wanted)
 
     def apply(self, plan: Plan, *, on_failure: OnFailure | None = None, parallelism: int | None = None) -> Run:
-        """Carry out a plan; await the run, or iterate over it."""
+        """Carry out a plan, of whatever sort; await the run, or iterate over it."""
         return self._run(self.sync.apply(plan, on_failure=on_failure, parallelism=parallelism))
 
     def resume(self, run: str | None = None, *, on_failure: OnFailure | None = None, parallelism: int | None = None) -> Run:

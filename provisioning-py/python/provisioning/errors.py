@@ -121,13 +121,12 @@ class ProvisioningError(Exception):
 
     @property
     def message(self) -> str:
-        """What went wrong, without places and advice."""
-        return str(self.args[0])
+        """What went wrong, without advice; of several problems the first."""
+        return str(self.diagnostics[0]) if self.diagnostics else str(self.args[0])
 
     def __str__(self) -> str:
-        lines = [str(diagnostic) for diagnostic in self.diagnostics] or [self.message]
-        hints = [self.hint] if len(self.diagnostics) < 2 else []
-        return "\n".join([*lines, *(f"hint: {hint}" for hint in hints if hint)])
+        told = [(str(diagnostic), diagnostic.hint) for diagnostic in self.diagnostics] or [(self.message, self.hint)]
+        return "\n".join(line + (f"\n  hint: {hint}" if hint else "") for line, hint in told)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _restored, (type(self), self.args, self.__dict__.copy())
@@ -241,6 +240,14 @@ _CLASSES: dict[str, type[ProvisioningError]] = {
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
 
 
+def _place(exception: BaseException) -> str:
+    """The file and line of the user's own code that is nearest to where an exception was raised."""
+    library = os.path.dirname(os.__file__)
+    frames = [frame for frame in traceback.extract_tb(exception.__traceback__) if not frame.filename.startswith(_PACKAGE)]
+    own = [frame for frame in frames if not frame.filename.startswith((library, "<frozen"))] or frames
+    return f"{os.path.basename(own[-1].filename)}:{own[-1].lineno}" if own else ""
+
+
 def _restored(kind: type[ProvisioningError], args: tuple[Any, ...], state: dict[str, Any]) -> ProvisioningError:
     error = kind.__new__(kind)
     error.args = args
@@ -287,8 +294,8 @@ def _read(exception: BaseException) -> dict[str, Any]:
         }
     text = str(exception)
     message = type(exception).__name__ + (f": {text}" if text else "")
-    frames = [frame for frame in traceback.extract_tb(exception.__traceback__) if not frame.filename.startswith(_PACKAGE)]
-    if frames:
-        message += f" ({os.path.basename(frames[-1].filename)}:{frames[-1].lineno})"
+    place = _place(exception)
+    if place:
+        message += f" ({place})"
     code = "unavailable" if isinstance(exception, (ConnectionError, TimeoutError)) else "bug"
     return {"code": code, "message": message}

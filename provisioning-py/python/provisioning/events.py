@@ -51,6 +51,8 @@ class EventName(str, Enum):
     """A run begins to carry out its plan, or goes on with it."""
     PROGRESS = "progress"
     """A provider, a task service or a task says what it is doing."""
+    TIME_LEFT = "time_left"
+    """How long the rest of the run will take, by what earlier ones took; ``data["left"]`` has the seconds."""
     BACKOFF = "backoff"
     """A step will be tried again."""
     PAUSED = "paused"
@@ -117,8 +119,13 @@ _STEP_FACTS = {"started", "identified", "waiting", "succeeded", "failed", "skipp
 
 def event(text: str) -> Event:
     """An event as the engine writes it."""
-    data: dict[str, Any] = json.loads(text)
+    data: dict[str, Any] = json.loads(text, object_hook=_seconds)
     return _transient(data) if data.pop("event", "recorded") == "transient" else _recorded(data)
+
+
+def _seconds(document: dict[str, Any]) -> Any:
+    """A duration as seconds; anything else as it is."""
+    return document["secs"] + document["nanos"] / 1e9 if document.keys() == {"secs", "nanos"} else document
 
 
 def _transient(data: dict[str, Any]) -> Event:

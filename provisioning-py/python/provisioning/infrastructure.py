@@ -102,6 +102,22 @@ class Infrastructure:
         made._document = dict(document)
         return made
 
+    def input(self, name: str, type: str, /, *, default: Any = None, summary: str = "") -> Reference:
+        """Declare an input, which environments, variables and ``Workspace.open(inputs=...)`` set; give the reference to it.
+
+        Parameters
+        ----------
+        name, type
+            Its name, and its type: ``string``, ``integer``, ``number``, ``bool``, ``list(string)``, ``any`` and so on.
+        default
+            Its value where nobody sets one; without, somebody has to.
+        summary
+            One sentence for people.
+        """
+        said = {"type": type, "default": default, "summary": summary}
+        self._add("inputs", name, {key: value for key, value in said.items() if value not in (None, "")})
+        return Reference(f"input.{name}")
+
     def provider(self, alias: str, type: str, /, **settings: Any) -> Declared:
         """Declare a provider of a type, under an alias."""
         return self._add("providers", alias, {"type": type, **settings})
@@ -204,7 +220,8 @@ class Infrastructure:
 
     def _given(self) -> Document:
         """The document and the places of its parts, for the engine."""
-        places = [("", *self._call), *((path, *place) for path, place in self._places.items())]
+        places = [("", _short(self._call[0]), self._call[1])]
+        places += [(path, _short(file), line) for path, (file, line) in self._places.items()]
         return Document(self.to_dict(), places)
 
 

@@ -234,6 +234,7 @@ class Plan:
 def _row(change: Change) -> str:
     fields = "<br>".join(
         f"{html.escape(field.field)}: {html.escape(_shown(field.before))} → {html.escape(_shown(field.after))}"
+        + (f"<pre>{html.escape(field.diff)}</pre>" if field.diff else "")
         for field in change.fields
     )
     undo = html.escape(change.undo.kind + (f": {change.undo.reason}" if change.undo.reason else ""))

@@ -82,6 +82,9 @@ class ResourceKind(ABC, Generic[Spec, State]):
     spec: ClassVar[type | None] = None
     state: ClassVar[type | None] = None
 
+    def __init__(self, provider: Any) -> None:
+        self.provider = provider
+
     @abstractmethod
     def read(self, ids: Sequence[str]) -> Sequence[State | None] | Awaitable[Sequence[State | None]]:
         """Read objects: one answer for every identity, in the same order, ``None`` for one that is gone."""
@@ -153,7 +156,7 @@ class Provider(ABC, Generic[Settings]):
         self.given = settings
 
     def check(self) -> Awaitable[None] | None:
-        """Check that credentials and region work; raise what is wrong."""
+        """Check that credentials and region work; raise what is wrong. Asked before anything is read, not for every plan."""
         return None
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import atexit
 import json
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +17,7 @@ from . import _provisioning
 from .errors import ProvisioningError, RunError
 from .events import Event, EventName, event
 
-__all__ = ["Failure", "Outcome", "Report", "Run", "RunSummary"]
+__all__ = ["CriticalPath", "Failure", "Outcome", "Report", "Run", "RunSummary"]
 
 Outcome = Literal["completed", "failed", "cancelled", "superseded"]
 
@@ -47,8 +49,27 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class CriticalPath:
+    """The steps that a run waited for, one after the other, from its begin to its end.
+
+    Attributes
+    ----------
+    steps
+        The steps, each with how many seconds it took.
+    waited_seconds
+        How long none of them ran: they waited for room among the calls that may run at once.
+    unlimited_seconds
+        How long the run would have taken had every step begun when it could.
+    """
+
+    steps: tuple[tuple[str, float], ...]
+    waited_seconds: float
+    unlimited_seconds: float
+
+
+@dataclass(frozen=True)
 class Report:
-    """What a run came to; ``print(report)`` shows what the command shows.
+    """What a run came to; ``print(report)`` tells it.
 
     Attributes
     ----------
@@ -66,6 +87,8 @@ class Report:
         The run that it takes back, for a rollback.
     rollback
         What came of taking it back, where it failed and was to be taken back then.
+    critical_path
+        The steps that it waited for, where it did several.
     seconds
         How long it took.
     """
@@ -80,8 +103,8 @@ class Report:
     in_doubt: dict[str, str]
     undoes: str | None
     rollback: Report | Failure | None
+    critical_path: CriticalPath | None
     seconds: float
-    text: str = ""
 
     @property
     def ok(self) -> bool:
@@ -89,12 +112,25 @@ class Report:
         return self.outcome == "completed"
 
     def __str__(self) -> str:
-        return self.text
+        lines = [f"run {self.run} {self.outcome}: {self.succeeded} of {self.steps} steps in {self.seconds:.1f}s"]
+        if self.run is None:
+            lines = ["nothing to do"]
+        lines += [f"  {failure}" for failure in self.failures]
+        lines += [f"  {step}: in doubt: {reason}" for step, reason in self.in_doubt.items()]
+        if isinstance(self.rollback, Report):
+            lines.append("it was taken back: " + str(self.rollback))
+        elif self.rollback is not None:
+            lines.append(f"it was not taken back: {self.rollback.message}")
+        return "\n".join(lines)
 
     def raise_for_outcome(self) -> None:
         """Raise a `RunError` unless the run completed."""
-        if not self.ok:
-            raise RunError(self.text or f"the run was {self.outcome}", report=self)
+        if self.ok:
+            return
+        hint = "remove the cause, then `resume()` goes on with the same run"
+        if self.in_doubt:
+            hint = "look whether it was done, then say so: `adopt(step, id)`, `retry(step)` or `abandon(step, reason)`"
+        raise RunError(str(self), report=self, hint=None if self.rollback else hint)
 
 
 @dataclass(frozen=True)
@@ -169,18 +205,20 @@ class Run:
             When the time is over; the run goes on.
         """
         interrupted: BaseException | None = None
+        self._native.has_ended()  # Raises in a fork, where there is nothing to wait for.
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
-                if not self._finish(timeout):
-                    raise TimeoutError(f"the run has not ended within {timeout} seconds; it goes on")
-                break
-            except TimeoutError:
-                raise
+                ended = self._finish(deadline)
             except BaseException as exception:  # Ctrl-C, or what the callback raised: the run is brought to its end first.
                 if self._native.has_ended() and not isinstance(exception, KeyboardInterrupt):
                     raise
-                interrupted, self._on_event, timeout = exception, None, None
+                interrupted, self._on_event, deadline = exception, None, None
                 self.cancel()
+                continue
+            if ended:
+                break
+            raise TimeoutError(f"the run has not ended within {timeout} seconds; it goes on")
         report = self.report
         assert report is not None
         if interrupted is not None:
@@ -189,22 +227,22 @@ class Run:
             report.raise_for_outcome()
         return report
 
-    def _finish(self, timeout: float | None) -> bool:
+    def _finish(self, deadline: float | None) -> bool:
         """Wait for the end; whether it has come."""
         if self._on_event is None:
-            return self._native.wait_for_end(timeout)
-        for told in self._events(timeout):
+            return self._native.wait_for_end(_left(deadline))
+        for told in self._events(deadline):
             self._on_event(told)
         return self._native.has_ended()
 
-    def _events(self, timeout: float | None = None) -> Iterator[Event]:
+    def _events(self, deadline: float | None = None) -> Iterator[Event]:
         ended = False
         while not ended:
-            texts, missed, ended = self._native.take(_BATCH, timeout)
+            texts, missed, ended = self._native.take(_BATCH, _left(deadline))
             if missed:
                 yield Event(EventName.MISSED, data={"count": missed})
             yield from map(event, texts)
-            if timeout is not None and not texts and not ended:
+            if deadline is not None and time.monotonic() >= deadline:
                 return
 
     def __iter__(self) -> Iterator[Event]:
@@ -215,7 +253,7 @@ class Run:
     def report(self) -> Report | None:
         """What it came to; ``None`` before its end. An error of the engine itself is raised here."""
         done = self._native.report()
-        return None if done is None else _report(*done)
+        return None if done is None else _report(json.loads(done))
 
     def cancel(self) -> None:
         """Stop gently: begin nothing new, finish and record what runs. Called again, drop what runs. Both can be resumed."""
@@ -250,6 +288,11 @@ class Run:
         raise TypeError("a Run cannot be pickled: it belongs to this process; `Workspace.runs()` tells of it elsewhere")
 
 
+def _left(deadline: float | None) -> float | None:
+    """How many seconds are left."""
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
 class _Live:
     """The runs of this process that have not ended: they must outlive whoever forgets them."""
 
@@ -261,6 +304,10 @@ class _Live:
         with self._lock:
             self._runs = [other for other in self._runs if not other.is_done]
             self._runs.append(run)
+
+    def forget(self) -> None:
+        """Leave the runs to the parent, in a process that was forked."""
+        self._runs, self._lock = [], threading.Lock()
 
     def end(self) -> None:
         """Wait for what is under way before the interpreter goes; stop it where the program died of an exception."""
@@ -280,6 +327,7 @@ class _Live:
 
 _live = _Live()
 atexit.register(_live.end)
+os.register_at_fork(after_in_child=_live.forget)
 
 
 def moment(text: str) -> datetime:
@@ -292,15 +340,11 @@ def failure_of(document: dict[str, Any]) -> Failure:
     return Failure(document.get("step", ""), document["kind"], document["message"], document.get("hint"))
 
 
-def _report(text: str, shown: str = "") -> Report:
-    return _report_of(json.loads(text), shown)
-
-
-def _report_of(document: dict[str, Any], shown: str = "") -> Report:
+def _report(document: dict[str, Any]) -> Report:
     rollback: Report | Failure | None = None
     undone = document.get("rollback")
     if isinstance(undone, dict):
-        rollback = _report_of(undone["run"]) if "run" in undone else failure_of(undone["refused"])
+        rollback = _report(undone["run"]) if "run" in undone else failure_of(undone["refused"])
     return Report(
         run=document["run"],
         outcome=document["outcome"],
@@ -312,9 +356,16 @@ def _report_of(document: dict[str, Any], shown: str = "") -> Report:
         in_doubt={doubt["step"]: doubt["reason"] for doubt in document["in_doubt"]},
         undoes=document.get("undoes"),
         rollback=rollback,
+        critical_path=_path(document.get("critical_path")),
         seconds=document["seconds"],
-        text=shown,
     )
+
+
+def _path(document: dict[str, Any] | None) -> CriticalPath | None:
+    if document is None:
+        return None
+    steps = tuple((step["step"], step["seconds"]) for step in document["steps"])
+    return CriticalPath(steps, document["waited_seconds"], document["unlimited_seconds"])
 
 
 def summary(document: dict[str, Any]) -> RunSummary:

@@ -12,13 +12,24 @@ import os
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, Union
+from typing import Any, Literal, TypeVar, Union
 
 from . import _provisioning
 from .errors import InvalidError
 from .values import Secret
 
-__all__ = ["Schema", "computed", "field"]
+__all__ = ["Schema", "computed", "field", "model"]
+
+if typing.TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_: Any) -> Any:
+        """Stand for what only type checkers need."""
+        return lambda function: function
+
+
+T = TypeVar("T")
 
 _KEY = "provisioning"
 
@@ -217,6 +228,15 @@ def computed(summary: str = "", *, follows: Sequence[str] = (), sensitive: bool 
     if sensitive:
         said["sensitive"] = True
     return dataclasses.field(default=None, metadata={_KEY: said})
+
+
+@dataclass_transform(field_specifiers=(field, computed), kw_only_default=True)
+def model(cls: type[T]) -> type[T]:
+    """Make a dataclass whose objects are made by the names of their fields, so that fields may come in any order.
+
+    Type checkers know that a field made with `field` and without a default has to be given.
+    """
+    return dataclasses.dataclass(kw_only=True)(cls)
 
 
 def _undo(said: str | tuple[str, str]) -> dict[str, str]:

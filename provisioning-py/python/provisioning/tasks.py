@@ -8,7 +8,7 @@ import inspect
 import threading
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Generic, Literal, NewType, NoReturn, ParamSpec, TypeVar, overload
+from typing import Any, Final, Generic, Literal, NewType, NoReturn, ParamSpec, TypeVar, overload
 
 from ._bridge import contextual, converter
 from .errors import InvalidError
@@ -16,7 +16,7 @@ from .providers import Context
 from .schemas import Schema, described
 from .values import WITHHELD, is_name
 
-__all__ = ["Result", "Task", "Token", "task"]
+__all__ = ["CONTEXT", "TOKEN", "Result", "Task", "Token", "task"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,6 +32,13 @@ _RESERVED = {"kind", "provider", "depends_on", "after", "lifecycle", "timeout_se
 
 building = threading.local()
 """The workflow that is put together in a thread."""
+
+
+TOKEN: Final = Token("")
+"""The default of a parameter that the engine gives the token to: ``def publish(page: str, token: Token = TOKEN)``."""
+
+CONTEXT: Final[Context] = typing.cast(Context, None)
+"""The default of a parameter that the engine gives the context to: ``def publish(page: str, context: Context = CONTEXT)``."""
 
 
 class Result:
@@ -179,7 +186,8 @@ def task(
     """Make a task of a function or a coroutine function.
 
     Its parameters are its inputs, and what it returns is its result: None, bool, int, float, str, lists, dicts, dataclasses. A
-    parameter of the type `Context` or `Token` is not an input: it is given by the engine.
+    parameter of the type `Context` or `Token` is not an input: the engine gives it. (`CONTEXT` and `TOKEN` as their
+    defaults tell type checkers that callers need not.)
 
     A task whose process dies in the middle is begun again where that is safe: where it is ``idempotent``, where it takes a
     `Token`, or where ``find`` says that nothing was done. Otherwise it is in doubt, and somebody has to say what became of it.

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from ._provisioning import Secret
 
-__all__ = ["UNKNOWN", "WITHHELD", "Reference", "Secret"]
+__all__ = ["UNKNOWN", "WITHHELD", "Reference", "Secret", "literal"]
 
 
 class _Mark:
@@ -54,6 +54,11 @@ class Reference(str):
 
     def __repr__(self) -> str:
         return f"<Reference {self!s}>"
+
+
+def literal(text: str) -> str:
+    """Give a text in which nothing is a reference: what people wrote may have ``${`` in it."""
+    return text.replace("${", "$${")
 
 
 def plain(value: Any) -> Any:

@@ -22,7 +22,7 @@ import re
 import typing
 import uuid
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from ._graph import Graph, TaskProvider, identity, written
 from ._wire import Offer, Pace
@@ -153,9 +153,13 @@ class Job(Generic[R]):
         native = self.workspace._native.resume(None, Pace(on_failure, parallelism))
         return WorkflowRun(native, on_event, self)
 
+    @overload
+    def rollback(self, *, preview: Literal[False] = ..., on_event: Callable[[Event], object] | None = ...) -> Run: ...
+    @overload
+    def rollback(self, *, preview: Literal[True]) -> Plan: ...
     def rollback(self, *, preview: bool = False, on_event: Callable[[Event], object] | None = None) -> Run | Plan:
         """Take back what the last run did, by the tasks' undo functions; ``preview`` gives the plan alone."""
-        return self.workspace.rollback(preview=preview, on_event=on_event)
+        return self.workspace.rollback(preview=True) if preview else self.workspace.rollback(on_event=on_event)
 
     def settle(self, step: str, result: Any = None) -> None:
         """Declare that a task in doubt was done, and what it gave; a resume goes on from there.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 from . import _provisioning
 from ._bridge import Loop, ProviderOffer, ServiceAdapter
+from ._helper import KEEPER
 from ._wire import Document, Offer, Pace, Scope
-from .errors import InvalidError
+from .errors import InvalidError, NotFoundError
 from .events import Event, event
 from .infrastructure import Infrastructure, narrowed
 from .plans import Plan
@@ -28,9 +28,6 @@ OnFailure = Literal["stop", "continue", "rollback"]
 
 Wanted = Infrastructure | Mapping[str, Any]
 """What a program declares: an `Infrastructure`, or a document of the same shape."""
-
-KEEPER = [sys.executable, "-m", "provisioning._helper"]
-"""What starts the interpreter as the keeper of a local server."""
 
 _PAGE = 1_000
 """How many entries of the journal are read at once."""
@@ -85,9 +82,9 @@ class Workspace:
         InvalidError
             When a part of its configuration is wrong.
         """
-        flags = [("environment", env)] if env is not None else []
-        flags += [(f"inputs.{name}", _text(value)) for name, value in (inputs or {}).items()]
-        flags += [(f"settings.{key}", _text(value)) for key, value in (settings or {}).items()]
+        flags = [("env", "environment", env)] if env is not None else []
+        flags += [("inputs", f"inputs.{name}", _text(value)) for name, value in (inputs or {}).items()]
+        flags += [("settings", f"settings.{key}", _text(value)) for key, value in (settings or {}).items()]
         loop = Loop()
         offer = Offer(
             [ProviderOffer(provider) for provider in providers], [ServiceAdapter(one) for one in services], loop.submit
@@ -230,6 +227,18 @@ class Workspace:
         """Plan the way back from a run, the last one where none is named, or to one of its checkpoints."""
         return Plan(self._native.plan_rollback(run, to))
 
+    @overload
+    def rollback(
+        self,
+        run: str | None = ...,
+        *,
+        to: str | None = ...,
+        preview: Literal[False] = ...,
+        on_event: Callable[[Event], object] | None = ...,
+        parallelism: int | None = ...,
+    ) -> Run: ...
+    @overload
+    def rollback(self, run: str | None = ..., *, to: str | None = ..., preview: Literal[True]) -> Plan: ...
     def rollback(
         self,
         run: str | None = None,
@@ -332,7 +341,11 @@ class Workspace:
 def _declaring(wanted: Wanted | None, call: Callable[[Document | None], Any]) -> Any:
     """Call with what a program declares; what is wrong with it is told at the line that wrote it."""
     if wanted is None:
-        return call(None)
+        try:
+            return call(None)
+        except NotFoundError as error:
+            hint = "pass what is wanted, an `Infrastructure` or a document; or write a `main.ncl`"
+            raise NotFoundError(error.message, hint=hint) from None
     infrastructure = wanted if isinstance(wanted, Infrastructure) else Infrastructure.of(wanted)
     try:
         return call(infrastructure._given())
