@@ -19,7 +19,7 @@ use provisioning_providers::local::Keeper;
 use pyo3::prelude::*;
 
 use crate::errors;
-use crate::values::from_python;
+use crate::values::value_of;
 
 /// What stands for a store that is not there yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,16 +40,26 @@ pub(crate) struct Document<'py> {
 impl Document<'_> {
     /// The document with the place of every part: that of the nearest part around it which has one.
     pub(crate) fn node(&self) -> Result<Node> {
-        let mut node = Node::from(from_python(&self.value)?);
-        let places = self.places.iter();
-        let places =
-            places.map(|(path, file, line)| (path.as_str(), Origin { file: file.as_str().into(), line: *line, column: 1 }));
-        place(&mut node, "", None, &places.collect());
-        Ok(node)
+        let origin = |(path, file, line): &(String, String, u32)| {
+            (path.clone(), Origin { file: file.as_str().into(), line: *line, column: 1 })
+        };
+        let places: BTreeMap<String, Origin> = self.places.iter().map(origin).collect();
+        match value_of(&self.value) {
+            Ok(value) => {
+                let mut node = Node::from(value);
+                place(&mut node, "", None, &places);
+                Ok(node)
+            }
+            Err(problem) => {
+                let around = std::iter::successors(Some(problem.path.as_str()), |path| Some(path.rsplit_once('.')?.0));
+                let origin = around.chain([""]).find_map(|path| places.get(path)).cloned();
+                Err(Error::from_diagnostics(vec![problem.at(origin)]).expect("one problem is an error"))
+            }
+        }
     }
 }
 
-fn place(node: &mut Node, path: &str, around: Option<&Origin>, places: &BTreeMap<&str, Origin>) {
+fn place(node: &mut Node, path: &str, around: Option<&Origin>, places: &BTreeMap<String, Origin>) {
     let origin = places.get(path).or(around);
     node.origin = origin.cloned();
     let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };

@@ -8,6 +8,7 @@ use provisioning_core::engine::{Control, Report};
 use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::{Event, Observer};
 use pyo3::prelude::*;
+use serde::Serialize;
 
 use crate::errors;
 use crate::thread::EngineThread;
@@ -25,10 +26,28 @@ pub(crate) struct Feed {
     changed: Condvar,
 }
 
+/// Something that a run told, or how much of it was let go.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Happening {
+    Event(Event),
+    Missed(Missed),
+}
+
+#[derive(Serialize)]
+struct Missed {
+    event: &'static str,
+    what: &'static str,
+    count: u64,
+}
+
+impl Missed {
+    const NONE: Self = Self { event: "transient", what: "missed", count: 0 };
+}
+
 #[derive(Default)]
 struct Told {
-    events: VecDeque<Event>,
-    missed: u64,
+    events: VecDeque<Happening>,
     ended: Option<Result<Report>>,
     /// Called when there is something new, once until that is taken.
     on_change: Option<Py<PyAny>>,
@@ -41,9 +60,11 @@ impl Feed {
         Observer::new(move |event| {
             let mut told = feed.lock();
             if told.events.len() < MOST_BEHIND {
-                told.events.push_back(event.clone());
+                told.events.push_back(Happening::Event(event.clone()));
+            } else if let Some(Happening::Missed(missed)) = told.events.back_mut() {
+                missed.count += 1;
             } else {
-                told.missed += 1;
+                told.events.push_back(Happening::Missed(Missed { count: 1, ..Missed::NONE }));
             }
             feed.tell(told);
         })
@@ -77,7 +98,7 @@ impl Feed {
 
     /// Waits until there is something to take, for so long at most.
     fn wait(&self, limit: Duration) {
-        let nothing = |told: &mut Told| told.events.is_empty() && told.missed == 0 && told.ended.is_none();
+        let nothing = |told: &mut Told| told.events.is_empty() && told.ended.is_none();
         drop(self.changed.wait_timeout_while(self.lock(), limit, nothing).unwrap_or_else(PoisonError::into_inner));
     }
 
@@ -129,24 +150,23 @@ impl Run {
 
 #[pymethods]
 impl Run {
-    /// Takes the events that there are, at most so many, waiting for the first; and says how many were missed and whether
-    /// the run has ended.
+    /// Takes the events that there are, at most so many, waiting for the first; and says whether the run has ended.
     #[pyo3(signature = (most, seconds=None))]
-    fn take(&self, py: Python<'_>, most: usize, seconds: Option<f64>) -> PyResult<(Vec<String>, u64, bool)> {
+    fn take(&self, py: Python<'_>, most: usize, seconds: Option<f64>) -> PyResult<(Vec<String>, bool)> {
         self.wait(py, seconds, |limit| {
             self.feed.wait(limit);
             let told = self.feed.lock();
-            !told.events.is_empty() || told.missed > 0 || told.ended.is_some()
+            !told.events.is_empty() || told.ended.is_some()
         })?;
-        let (events, missed, ended) = {
+        let (events, ended) = {
             let mut told = self.feed.lock();
             told.has_called = false;
             let count = told.events.len().min(most);
             let events: Vec<_> = told.events.drain(..count).collect();
-            (events, std::mem::take(&mut told.missed), told.ended.is_some() && told.events.is_empty())
+            (events, told.ended.is_some() && told.events.is_empty())
         };
         let events = events.iter().map(|event| json(py, event)).collect::<PyResult<_>>()?;
-        Ok((events, missed, ended))
+        Ok((events, ended))
     }
 
     /// Calls a function when there is something to take, or the run has ended; once, until something is taken.
@@ -185,6 +205,11 @@ impl Run {
             Some(Ok(report)) => json(py, report).map(Some),
             Some(Err(error)) => Err(errors::raised(py, error)),
         }
+    }
+
+    /// Waits until the engine's thread is done with everything that it has to tell: an interpreter must not end before.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        self.thread.call(py, || async { Ok(()) })
     }
 
     fn cancel(&self) {

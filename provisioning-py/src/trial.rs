@@ -1,7 +1,5 @@
 //! The conformance suite, on a kind that is written in Python.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use provisioning_core::error::{Error, Result};
 use provisioning_core::provider::AnyKind;
 use provisioning_core::testing::{self, Case};
@@ -14,6 +12,9 @@ use crate::kinds::PyKind;
 use crate::schemas;
 use crate::thread::EngineThread;
 use crate::values::from_python;
+
+/// How many objects there are at most: more than the rules of the suite make.
+const NUMBERS: usize = 64;
 
 /// Tries every rule that applies to a kind, and gives those that it breaks, each with how.
 #[pyfunction]
@@ -28,26 +29,19 @@ pub(crate) fn conformance(
     let schema = schemas::of_json(schema).map_err(|error| errors::raised(py, &error))?;
     let target = Target::new(kind, submit, thread.handle().clone(), Foreign::Unsure);
     let kind = PyKind { schema, target };
-    let problem: Arc<Mutex<Option<Error>>> = Arc::default();
-    let (wanted, changed) = specs;
-    let specs = |make: Py<PyAny>| {
-        let (kind, problem) = (kind.clone(), problem.clone());
-        move |number: usize| {
-            fields(&kind, &make, number).unwrap_or_else(|error| {
-                *problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
-                Value::Null
-            })
-        }
+    // All of them beforehand: what is wrong with one is told before anything is made.
+    let specs_of = |make: Py<PyAny>| -> PyResult<_> {
+        let specs = (0..NUMBERS).map(|number| fields(&kind, &make, number)).collect::<Result<Vec<_>>>();
+        let specs = specs.map_err(|error| errors::raised(py, &error))?;
+        Ok(move |number: usize| specs[number % NUMBERS].clone())
     };
-    let mut case = Case::new(specs(wanted));
+    let (wanted, changed) = specs;
+    let mut case = Case::new(specs_of(wanted)?);
     if let Some(changed) = changed {
-        case = case.with_update(specs(changed));
+        case = case.with_update(specs_of(changed)?);
     }
     let findings = thread.call(py, move || async move { Ok(testing::conformance(&kind, &case).await) })?;
-    match problem.lock().unwrap_or_else(PoisonError::into_inner).take() {
-        Some(error) => Err(errors::raised(py, &error)),
-        None => Ok(findings.into_iter().map(|finding| (finding.rule, finding.message)).collect()),
-    }
+    Ok(findings.into_iter().map(|finding| (finding.rule, finding.message)).collect())
 }
 
 /// The fields of the object of a number, checked, with defaults filled in.

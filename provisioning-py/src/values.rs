@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use provisioning_core::error::{Error, Result};
+use provisioning_core::error::{Diagnostic, Error, Origin, Result};
 use provisioning_core::value::{Map, Secret as CoreSecret, Value};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -13,6 +13,8 @@ use crate::errors;
 
 /// How deep a value may be nested; one that holds itself is deeper.
 const DEEPEST: usize = 100;
+/// How much is shown of the way into one that is too deep: the field that it stands in.
+const SHOWN: usize = 3;
 
 /// A value that must not be seen: nothing that prints or pickles it shows it.
 #[pyclass(frozen, module = "provisioning")]
@@ -74,21 +76,59 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
     })
 }
 
+/// A part of what Python made that no value can be made of.
+#[derive(Debug)]
+pub(crate) struct NoValue {
+    /// The way to it, in words with dots between them.
+    pub(crate) path: String,
+    pub(crate) what: String,
+    hint: Option<&'static str>,
+}
+
+impl NoValue {
+    fn new(path: &[String], what: impl Into<String>) -> Self {
+        Self { path: path.join("."), what: what.into(), hint: None }
+    }
+
+    /// The same as a problem of a document.
+    pub(crate) fn at(self, origin: Option<Origin>) -> Diagnostic {
+        let hint = self.hint.map(str::to_owned);
+        Diagnostic { hint, ..Diagnostic::new(origin, self.path, self.what) }
+    }
+}
+
+impl From<NoValue> for Error {
+    fn from(problem: NoValue) -> Self {
+        let NoValue { path, what, hint } = problem;
+        let error = Self::invalid(if path.is_empty() { what } else { format!("`{path}`: {what}") });
+        match hint {
+            Some(hint) => error.with_hint(hint),
+            None => error,
+        }
+    }
+}
+
 /// A value that Python made.
 ///
 /// # Errors
 /// `Invalid`, naming the part that no value can be made of.
 pub(crate) fn from_python(object: &Bound<'_, PyAny>) -> Result<Value> {
+    Ok(value_of(object)?)
+}
+
+/// The same, with the place of what is wrong.
+pub(crate) fn value_of(object: &Bound<'_, PyAny>) -> Result<Value, NoValue> {
     read(object, &mut Vec::new())
 }
 
-fn read(object: &Bound<'_, PyAny>, path: &mut Vec<String>) -> Result<Value> {
+fn read(object: &Bound<'_, PyAny>, path: &mut Vec<String>) -> Result<Value, NoValue> {
     if path.len() > DEEPEST {
-        return Err(at(&[], &format!("it is nested more than {DEEPEST} deep, or holds itself")));
+        let shown = &path[..path.len().min(SHOWN)];
+        return Err(NoValue::new(shown, format!("it is nested more than {DEEPEST} deep, or holds itself")));
     }
     // From what is seen most to what is seen least.
     if let Ok(text) = object.cast::<PyString>() {
-        return Ok(Value::from(text.to_cow().map_err(|_| at(path, "the text is not valid Unicode"))?.as_ref()));
+        return Ok(Value::from(text.to_cow().map_err(|_| NoValue::new(path, "the text is not valid Unicode"))?.as_ref()));
     }
     if object.is_none() {
         return Ok(Value::Null);
@@ -97,18 +137,22 @@ fn read(object: &Bound<'_, PyAny>, path: &mut Vec<String>) -> Result<Value> {
         return Ok(Value::Bool(truth.is_true()));
     }
     if object.is_instance_of::<PyInt>() {
-        let number = object.extract().map_err(|_| at(path, "the number does not fit into 64 bits"))?;
+        let number = object.extract().map_err(|_| NoValue::new(path, "the number does not fit into 64 bits"))?;
         return Ok(Value::Integer(number));
     }
     if let Ok(number) = object.cast::<PyFloat>() {
         let number = number.value();
-        return if number.is_finite() { Ok(Value::Float(number)) } else { Err(at(path, &format!("{number} is no number"))) };
+        return if number.is_finite() {
+            Ok(Value::Float(number))
+        } else {
+            Err(NoValue::new(path, format!("{number} is no number")))
+        };
     }
     if let Ok(dict) = object.cast::<PyDict>() {
         return dict
             .iter()
             .map(|(key, item)| entry(&key, &item, path))
-            .collect::<Result<Map>>()
+            .collect::<Result<Map, _>>()
             .map(|map| Value::Map(Arc::new(map)));
     }
     if object.is_instance_of::<PyList>() || object.is_instance_of::<PyTuple>() {
@@ -119,16 +163,18 @@ fn read(object: &Bound<'_, PyAny>, path: &mut Vec<String>) -> Result<Value> {
     }
     match plain(object) {
         Ok(Some(plain)) => read(&plain, path),
-        Ok(None) => Err(at(path, &format!("a `{}` is not a value", type_name(object))).with_hint(
-            "None, bool, int, float, str, list, tuple, dict with text keys, Secret, paths, enums and dataclasses are",
-        )),
-        Err(error) => Err(at(path, &error.to_string())),
+        Ok(None) => {
+            let hint = "None, bool, int, float, str, list, tuple, dict with text keys, Secret, paths, enums and dataclasses are";
+            Err(NoValue { hint: Some(hint), ..NoValue::new(path, format!("a `{}` is not a value", type_name(object))) })
+        }
+        Err(error) => Err(NoValue::new(path, error.to_string())),
     }
 }
 
-fn entry(key: &Bound<'_, PyAny>, item: &Bound<'_, PyAny>, path: &mut Vec<String>) -> Result<(Arc<str>, Value)> {
+fn entry(key: &Bound<'_, PyAny>, item: &Bound<'_, PyAny>, path: &mut Vec<String>) -> Result<(Arc<str>, Value), NoValue> {
     let Ok(key) = key.extract::<String>() else {
-        return Err(at(path, &format!("the key `{key}` is a `{}`", type_name(key))).with_hint("keys are texts"));
+        let problem = NoValue::new(path, format!("the key `{key}` is a `{}`", type_name(key)));
+        return Err(NoValue { hint: Some("keys are texts"), ..problem });
     };
     path.push(key.clone());
     let value = read(item, path)?;
@@ -136,8 +182,8 @@ fn entry(key: &Bound<'_, PyAny>, item: &Bound<'_, PyAny>, path: &mut Vec<String>
     Ok((key.into(), value))
 }
 
-fn items(list: &Bound<'_, PyAny>, path: &mut Vec<String>) -> Result<Value> {
-    let broken = |error: PyErr, path: &[String]| at(path, &error.to_string());
+fn items(list: &Bound<'_, PyAny>, path: &mut Vec<String>) -> Result<Value, NoValue> {
+    let broken = |error: PyErr, path: &[String]| NoValue::new(path, error.to_string());
     let mut values = Vec::new();
     for (place, item) in list.try_iter().map_err(|error| broken(error, path))?.enumerate() {
         path.push(place.to_string());
@@ -152,10 +198,6 @@ fn plain<'py>(object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>>
     static PLAIN: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let plain = PLAIN.import(object.py(), "provisioning.values", "plain")?.call1((object,))?;
     Ok(if plain.is(object) { None } else { Some(plain) })
-}
-
-fn at(path: &[String], what: &str) -> Error {
-    Error::invalid(if path.is_empty() { what.to_owned() } else { format!("`{}`: {what}", path.join(".")) })
 }
 
 /// The name of an object's type, as a message has it.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use provisioning_core::config::Settings;
-use provisioning_core::engine::{Control, Engine, PlanOptions, Refresh, Report};
+use provisioning_core::engine::{Control, Engine, PlanOptions, Refresh, Report, StepStatus};
 use provisioning_core::error::{Error, Result};
 use provisioning_core::event::Observer;
 use provisioning_core::graph::Graph;
@@ -250,9 +250,10 @@ impl Workspace {
         let node = document.node().map_err(|error| errors::raised(py, &error))?;
         self.begin(py, &pace, move |engine, control, opened| async move {
             let desired = opened.desired(Some(node))?;
-            let last = engine.runs().await?.pop();
-            let is_open = |outcome: Option<Outcome>| !matches!(outcome, Some(Outcome::Completed | Outcome::Superseded));
-            if last.is_some_and(|last| last.undoes.is_none() && is_open(last.outcome)) {
+            // What was begun is looked after first; what was not is planned anew, by what the program says now.
+            let is_open = |step: &StepStatus| step.status.open().is_some();
+            let status = engine.status().await?;
+            if status.last_run.is_some_and(|last| last.undoes.is_none()) && status.unfinished.iter().any(is_open) {
                 let report = engine.resume(None, &control).await?;
                 if report.outcome != Outcome::Completed {
                     return Ok(report);
@@ -328,7 +329,7 @@ impl Workspace {
 
     fn logs(&self, py: Python<'_>, name: String, unit: Option<String>, most: u64) -> PyResult<Vec<(String, Vec<u8>)>> {
         let logs = self.ask(py, Missing::Empty, move |engine| async move { engine.logs(&name, unit.as_deref(), most).await })?;
-        Ok(logs.into_iter().map(|(name, log)| (name, log.into())).collect())
+        Ok(logs.into_iter().collect())
     }
 
     fn host(&self, py: Python<'_>, name: String) -> PyResult<Host> {

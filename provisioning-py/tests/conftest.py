@@ -1,7 +1,7 @@
 """What the tests share: a home of their own, empty workspaces, and two small worlds with providers in Python over them.
 
-A board of notes keeps the rules of a real world, and does what a test puts into its calls. Of the tanks in a plant a test changes
-whatever it likes.
+A board of notes keeps the rules of a real world, and does what a test puts into its calls. Of the tanks in a plant a test
+changes whatever it likes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from provisioning import (
     Context,
     Infrastructure,
     Many,
-    Plan,
     Provider,
     Report,
     ResourceKind,
@@ -41,7 +40,7 @@ PATIENCE = 120.0
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test sees the configuration of whoever runs it."""
     for name in list(os.environ):
-        if name.startswith("PROVISIONING_") or name.startswith("XDG_"):
+        if name.startswith(("PROVISIONING_", "XDG_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
 
@@ -73,7 +72,7 @@ def site(text: str = "hello", path: str = "site") -> Infrastructure:
 
 
 def notes(*titles: str, text: str = "hello") -> Infrastructure:
-    """Notes on the board, each named as its title, and each made after the one before."""
+    """Notes on the board, named as their titles, each made after the one before."""
     wanted = Infrastructure()
     wanted.provider("wall", "board")
     before: list[str] = []
@@ -269,7 +268,7 @@ def tank(litres: int = 1, **fields: Any) -> Infrastructure:
     return wanted
 
 
-def attempt(workspace: Workspace, wanted: Infrastructure | Plan) -> Report:
+def attempt(workspace: Workspace, wanted: Infrastructure) -> Report:
     return workspace.apply(wanted).wait(check=False)
 
 

@@ -13,7 +13,7 @@ import uuid
 from pathlib import Path
 
 import provisioning
-from provisioning import Token, task, workflow
+from provisioning import CONTEXT, TOKEN, Context, Token, task, workflow
 
 FOLDER = Path(sys.argv[1])
 MOMENT = sys.argv[2] if len(sys.argv) > 2 else ""
@@ -43,7 +43,7 @@ def made(task_name: str, mark: str) -> bool:
 
 
 @task
-def order(item: str, token: Token) -> str:
+def order(item: str, token: Token = TOKEN) -> str:
     """Order something; the shop takes one order for every token."""
     if not made("order", token):
         effect("order", token)
@@ -56,7 +56,7 @@ def booking(token: Token) -> str | None:
 
 
 @task(find=booking)
-def book(what: str, context: provisioning.Context) -> str:
+def book(what: str, context: Context = CONTEXT) -> str:
     """Book something; the list of bookings says which token made which."""
     effect("book", context.token)
     return "booked"

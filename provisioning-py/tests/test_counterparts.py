@@ -1,4 +1,4 @@
-"""Whatever the engine has, Python has: a method, an event or a kind of error that is added in Rust without a counterpart fails here.
+"""Whatever the engine has, Python has: what is added in Rust without a counterpart fails here.
 
 The sources of the engine are read as text. What reads them is tried on texts to which something was added.
 """

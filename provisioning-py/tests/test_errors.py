@@ -7,8 +7,8 @@ import pickle
 
 import pytest
 
-from conftest import Board, notes
 import provisioning
+from conftest import Board, notes
 from provisioning import Diagnostic, ProvisioningError, Retry, RunError, Workspace, errors
 from provisioning._provisioning import ERROR_CODES
 
@@ -66,15 +66,19 @@ def test_a_class_says_by_itself_whether_the_call_had_an_effect() -> None:
 
 def test_the_text_is_the_message_and_then_the_hint() -> None:
     assert str(errors.DeniedError("`eu-1` refused the key")) == "`eu-1` refused the key"
-    assert str(errors.DeniedError("`eu-1` refused the key", hint="renew it")) == "`eu-1` refused the key\nhint: renew it"
+    assert str(errors.DeniedError("`eu-1` refused the key", hint="renew it")) == "`eu-1` refused the key\n  hint: renew it"
 
 
 def test_the_text_of_several_problems_has_a_line_for_each() -> None:
-    first = Diagnostic("is not a field here", "resources.web.siz", "main.ncl", 3, 5)
+    first = Diagnostic("is not a field here", "resources.web.siz", "main.ncl", 3, 5, "did you mean `size`?")
     second = Diagnostic("is required", "resources.web.size")
-    error = errors.InvalidError("2 problems in the input", hint="see the schema", diagnostics=[first, second])
-    assert str(error) == "main.ncl:3:5: `resources.web.siz`: is not a field here\n`resources.web.size`: is required"
-    assert error.message == "2 problems in the input"
+    error = errors.InvalidError("2 problems in the input", diagnostics=[first, second])
+    assert str(error).splitlines() == [
+        "main.ncl:3:5: `resources.web.siz`: is not a field here",
+        "  hint: did you mean `size`?",
+        "`resources.web.size`: is required",
+    ]
+    assert error.message == "main.ncl:3:5: `resources.web.siz`: is not a field here"
 
 
 def test_a_diagnostic_shows_as_much_of_its_place_as_it_knows() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -38,10 +37,9 @@ broken: set[str] = set()
 
 
 @pytest.fixture(autouse=True)
-def _clean() -> Iterator[None]:
+def _clean() -> None:
     done.clear()
     broken.clear()
-    yield
 
 
 def take_away(result: str, name: str, context: Context) -> None:
@@ -144,11 +142,8 @@ def test_a_rollback_undoes_in_reverse_order_with_results_and_inputs_by_name(work
     job.run().wait()
     done.clear()
     preview = job.rollback(preview=True)
-    assert isinstance(preview, Plan) and [step.id for step in preview.steps] == [
-        "make_3/delete",
-        "make_2/delete",
-        "make/delete",
-    ]
+    assert isinstance(preview, Plan)
+    assert [step.id for step in preview.steps] == ["make_3/delete", "make_2/delete", "make/delete"]
     rollback = job.rollback()
     assert isinstance(rollback, Run) and rollback.wait().ok
     assert done == ["undo c: C make_3", "undo b: B make_2", "undo a: A make"] and job.workspace.state() == {}
@@ -260,9 +255,9 @@ def test_what_was_done_without_an_answer_is_found_and_not_done_again(workspace: 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (object(), "`result`: a `object` is not a value"),
-        ({"a": [b"x"]}, "`result.a.0`: a `bytes` is not a value"),
-        (2**64, "`result`: the number does not fit"),
+        (object(), "`done.result`: a `object` is not a value"),
+        ({"a": [b"x"]}, "`done.result.a.0`: a `bytes` is not a value"),
+        (2**64, "`done.result`: the number does not fit"),
     ],
 )
 def test_a_task_that_gives_what_cannot_be_kept_fails(workspace: Workspace, value: Any, message: str) -> None:
@@ -281,7 +276,7 @@ def test_a_coroutine_that_nobody_awaited_in_a_result_is_told(workspace: Workspac
         return [asyncio.sleep(0)]
 
     report = of(forgetful).run(workspace, "key").wait(check=False)
-    assert "`result.0`: a `coroutine` is not a value" in report.failures[0].message
+    assert "`done.result.0`: a `coroutine` is not a value" in report.failures[0].message
 
 
 def test_a_sensitive_result_shows_nowhere(workspace: Workspace) -> None:
@@ -301,5 +296,5 @@ def test_a_sensitive_result_shows_nowhere(workspace: Workspace) -> None:
     events = [repr(event) for event in run]
     assert run.result() == len("open sesame")
     state = run.job.workspace.state()
-    assert state["word"].outputs["result"] is WITHHELD
+    assert state["word"].outputs["done"] is WITHHELD
     assert "open sesame" not in f"{events} {state} {run.report} {list(run.job.workspace.events())}"

@@ -9,8 +9,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from kill_program import party
 
+from kill_program import party
 from provisioning import Workspace
 
 PROGRAM = Path(__file__).with_name("kill_program.py")

@@ -117,8 +117,7 @@ def test_a_call_that_had_no_effect_is_tried_again_not_before_it_may(plant: Plant
     [failed] = [event for event in events if event.name is EventName.FAILED]
     assert (failed.message, failed.data["failure"]["kind"]) == ("too many tanks", "limited")
     [backoff] = [event for event in events if event.name is EventName.BACKOFF]
-    after = backoff.data["after"]
-    assert after["secs"] + after["nanos"] / 1e9 >= 0.025
+    assert backoff.data["after"] >= 0.025
 
 
 @pytest.mark.parametrize("kind", [NotFoundError, InvalidError], ids=lambda kind: kind.__name__)
@@ -132,7 +131,7 @@ def test_an_error_keeps_its_code_its_message_and_its_hint(plant: Plant, kind: ty
     [failure] = report.failures
     assert (failure.step, failure.code, failure.message) == ("tank/create", kind.code, "there is no plant `a`")
     assert failure.hint == "build it" and len(Kind.told) == 1
-    assert "hint: build it" in str(report)
+    assert "tank/create: there is no plant `a`" in str(report)
 
 
 def test_an_error_that_is_told_to_come_again_is_tried_as_often_as_is_declared(plant: Plant) -> None:

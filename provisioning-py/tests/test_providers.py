@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -74,7 +74,7 @@ def test_methods_may_be_coroutines_that_run_in_one_loop_at_once(plant: Plant) ->
         schema = Tanks.schema
         spec = TankSpec
         state = Tank
-        made: dict[str, Tank] = {}
+        made: ClassVar[dict[str, Tank]] = {}
 
         def __init__(self, provider: Provider[Any]) -> None:
             pass
@@ -131,7 +131,7 @@ def test_a_call_that_waits_is_called_again_with_its_phase_and_what_it_identified
 def test_states_and_specs_are_dicts_where_no_dataclass_is_named(plant: Plant) -> None:
     class Kind(ResourceKind[dict[str, Any], dict[str, Any]]):
         schema = Tanks.schema
-        seen: list[dict[str, Any]] = []
+        seen: ClassVar[list[dict[str, Any]]] = []
 
         def __init__(self, provider: Provider[Any]) -> None:
             pass
@@ -154,7 +154,7 @@ def test_states_and_specs_are_dicts_where_no_dataclass_is_named(plant: Plant) ->
 def test_a_kind_that_replaces_makes_the_new_object_after_the_old_is_gone(plant: Plant) -> None:
     class Kind(Tanks):
         schema = Schema("tank", fields=REPLACED)
-        order: list[str] = []
+        order: ClassVar[list[str]] = []
 
         def make(self, context: Context, spec: TankSpec) -> Tank:
             self.order.append(f"create {spec.litres}")

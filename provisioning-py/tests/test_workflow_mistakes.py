@@ -17,13 +17,17 @@ def give(value: Any) -> Any:
     return value
 
 
-@pytest.mark.parametrize(
-    "use",
-    [
-        bool, str, list, len, int, float, iter,
-        lambda given: f"{given}", lambda given: given == 1, lambda given: given != 1, lambda given: 1 in given, lambda given: [*given],
-    ],
-)  # fmt: skip
+USES: list[Callable[[Any], Any]] = [
+    *(bool, str, list, len, int, float, iter),
+    lambda given: f"{given}",
+    lambda given: given == 1,
+    lambda given: given != 1,
+    lambda given: 1 in given,
+    lambda given: [*given],
+]
+
+
+@pytest.mark.parametrize("use", USES)
 def test_a_result_that_is_used_too_early_says_so(workspace: Workspace, use: Callable[[Any], Any]) -> None:
     @workflow
     def early() -> Any:
@@ -84,7 +88,7 @@ async def a_coroutine() -> Any:
         (same_name, "two tasks are called `give`"),
         (a_coroutine, "the workflow `wrong` is a coroutine"),
         (lambda: give(1, 2), "the task `give`: too many positional arguments"),  # type: ignore[call-arg]
-        (lambda: give(), "the task `give`: missing a required argument: 'value'|`resources.give.value`: is required"),  # type: ignore[call-arg]
+        (lambda: give(), "the task `give`: missing|`resources.give.value`: is required"),  # type: ignore[call-arg]
         (lambda: give(other=1), "the task `give`"),  # type: ignore[call-arg]
         (lambda: give(give), "`give` was handed over, and not what it gives"),
         (lambda: give(object()), "a `object` is not a value"),

@@ -145,13 +145,13 @@ def test_settings_hold_for_this_time(tmp_path: Path, board: Board) -> None:
 
 
 def test_a_workspace_without_declarations_says_what_is_missing(workspace: Workspace) -> None:
-    with pytest.raises(NotFoundError, match="has no `main.ncl`, `main.toml` or `main.json`"):
+    with pytest.raises(NotFoundError, match=r"has no `main.ncl`, `main.toml` or `main.json`"):
         workspace.plan()
 
 
 def test_an_empty_declaration_is_told(workspace: Workspace) -> None:
     Path(workspace.path, "main.ncl").write_text("")
-    with pytest.raises(InvalidError, match="`main.ncl` declares nothing") as caught:
+    with pytest.raises(InvalidError, match=r"`main.ncl` declares nothing") as caught:
         workspace.validate()
     assert caught.value.hint and "p.Infrastructure" in caught.value.hint
 
@@ -197,10 +197,13 @@ def test_an_applied_workspace_tells_its_state_its_outputs_and_its_run(workspace:
     assert run.started_at.tzinfo is not None and datetime.now(timezone.utc) - run.started_at < timedelta(days=1)
 
 
-def test_what_a_run_came_to_reads_as_the_command_shows_it(workspace: Workspace) -> None:
+def test_what_a_run_came_to_reads_in_lines(workspace: Workspace) -> None:
     report = workspace.apply(site()).wait()
-    assert "Done: 2 created, 0 unchanged" in str(report) and str(report.run) in str(report)
-    assert str(report) == str(report).strip("\n")
+    assert str(report).startswith(f"run {report.run} completed: 2 of 2 steps in ")
+    assert report.critical_path is not None
+    assert [step for step, _ in report.critical_path.steps] == ["folder/create", "page/create"]
+    again = workspace.apply(site()).wait()
+    assert (str(again), again.run, again.ok) == ("nothing to do", None, True)
 
 
 def test_a_sensitive_output_is_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

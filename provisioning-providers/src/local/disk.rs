@@ -201,7 +201,12 @@ pub(crate) fn hold(path: &Path) -> Result<File> {
 
 /// Makes durable that an entry came, changed or went.
 pub(crate) fn sync_parent(path: &Path) -> Result<()> {
-    let parent = path.parent().unwrap_or(path);
+    let parent = match path.parent() {
+        None => path,
+        // That of a name alone is where this process is.
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
     let synced = File::open(parent).and_then(|directory| directory.sync_all());
     synced.map_err(|error| from_io(parent, error).with_retry(Retry::Unsure))
 }

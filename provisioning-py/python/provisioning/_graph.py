@@ -37,6 +37,9 @@ class Graph:
             bound = shape.signature.bind_partial(*args, **kwargs)
         except TypeError as error:
             raise InvalidError(f"the task `{task.name}`: {error}") from None
+        missing = [f"`{name}`" for name in shape.without_default if name not in bound.arguments and name not in shape.injected]
+        if missing:
+            raise InvalidError(f"the task `{task.name}`: missing a required argument: {', '.join(missing)}")
         said = {name: written(value) for name, value in bound.arguments.items() if name not in shape.injected}
         for name, parameter in shape.signature.parameters.items():
             if name not in said and name not in shape.injected and parameter.default is not parameter.empty:
@@ -97,7 +100,7 @@ def identity(result: Any) -> str:
 
 def given(id: str) -> dict[str, Any] | None:
     """What is kept of a task that somebody said was done."""
-    return {"id": id, "result": json.loads(id[len(_GIVEN) :])} if id.startswith(_GIVEN) else None
+    return {"id": id, "done": {"result": json.loads(id[len(_GIVEN) :])}} if id.startswith(_GIVEN) else None
 
 
 class TaskAdapter:
@@ -117,22 +120,28 @@ class TaskAdapter:
             said = given(context.object)
             return self.find(context, spec) if said is None else {**spec, **said}
         shape, function = self.shape, self._task.function
-        handed = {name: shape.converters.get(name, _same)(value) for name, value in spec.items()}
+        wanted = {name: None for name in shape.without_default} | spec
+        handed = {name: shape.converters.get(name, _same)(value) for name, value in wanted.items()}
         for name, hint in shape.injected.items():
             handed[name] = injected(function, hint, context, {})
-        return then(function(**handed), lambda result: {**spec, "id": context.token, "result": result})
+        return then(function(**handed), lambda result: _made(context, spec, result))
 
     def find(self, context: Context, spec: dict[str, Any]) -> Any:
         assert self.shape.find is not None
         there = {**spec, "token": context.token}
         found = self.shape.find.call(context, there)
-        return then(found, lambda result: None if result is None else {**spec, "id": context.token, "result": result})
+        return then(found, lambda result: None if result is None else _made(context, spec, result))
 
     def delete(self, context: Context, prior: dict[str, Any]) -> Any:
         if self.shape.undo is None:
             return None
-        there = {**prior, "result": self.shape.gives(prior.get("result"))}
+        there = {**prior, "result": self.shape.gives((prior.get("done") or {}).get("result"))}
         return then(self.shape.undo.call(context, there), lambda _: None)
+
+
+def _made(context: Context, spec: dict[str, Any], result: Any) -> dict[str, Any]:
+    """What is kept of a task that was done."""
+    return {**spec, "id": context.token, "done": {"result": result}}
 
 
 def _same(value: Any) -> Any:

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequenc
 from typing import Any, ClassVar, Generic, TypeVar
 
 from . import providers, runs, services, workflows, workspace
-from .events import Event, EventName, event
+from .events import Event, event
 from .plans import Plan
 from .providers import Found, Reply, Wait
 from .runs import Report, RunSummary
@@ -107,9 +107,7 @@ class Run:
         self._waiters.add(waiter)
         ended = False
         while not ended:
-            texts, missed, ended = self._inner._native.take(_BATCH, 0)
-            if missed:
-                yield Event(EventName.MISSED, data={"count": missed})
+            texts, ended = self._inner._native.take(_BATCH, 0)
             for text in texts:
                 yield event(text)
             if not texts and not ended:

@@ -20,7 +20,8 @@ from .values import Reference, plain
 
 __all__ = ["Declared", "Infrastructure", "Resource"]
 
-_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+_BEFORE = (os.path.dirname(os.path.abspath(__file__)), dataclasses.__file__)
+"""The files whose frames are nobody's own: a copy of a dataclass is made where it is asked for."""
 
 
 class Declared:
@@ -43,6 +44,9 @@ class Declared:
 
     def __getitem__(self, output: str) -> Reference:
         return Reference(f"{self._name}.{output}")
+
+    def __iter__(self) -> NoReturn:
+        raise TypeError(f"`{self._name}` has outputs by name, and is no list")
 
     def __str__(self) -> str:
         return self._name
@@ -153,9 +157,9 @@ class Infrastructure:
         if provider is not None:
             said["provider"] = str(provider)
         if depends_on:
-            said["depends_on"] = [str(name) for name in depends_on]
+            said["depends_on"] = _names(depends_on, "depends_on")
         if after:
-            said["after"] = [str(name) for name in after]
+            said["after"] = _names(after, "after")
         if lifecycle:
             said["lifecycle"] = dict(lifecycle)
         return self._add("resources", name, said)
@@ -165,6 +169,9 @@ class Infrastructure:
         if not isinstance(resource, Resource) or not dataclasses.is_dataclass(resource):
             hint = "pass an object of a dataclass whose base is `Resource`, or call `resource(name, kind, ...)`"
             raise InvalidError(f"`{type(resource).__name__}` is not a resource", hint=hint)
+        if not isinstance(getattr(resource, "kind", None), str):
+            hint = f'write `class {type(resource).__name__}(Resource, kind="...")`'
+            raise InvalidError(f"`{type(resource).__name__}` has no kind", hint=hint)
         fields = {key: value for key, value in plain(resource).items() if value is not None}
         options.setdefault("provider", resource.provider)
         declared = self.resource(name, resource.kind, **options, **fields)
@@ -190,12 +197,12 @@ class Infrastructure:
         **options: Any,
     ) -> Declared:
         """Declare a task service on hosts."""
-        said = {"service": service, "on": [str(host) for host in on], "config": dict(config or {}), **options}
+        said = {"service": service, "on": _names(on, "on"), "config": dict(config or {}), **options}
         return self._add("services", name, said)
 
     def checkpoint(self, name: str, /, after: Sequence[str | Declared]) -> None:
         """Declare a point that a rollback can stop at: after everything that is named."""
-        self._add("checkpoints", name, {"after": [str(name) for name in after]})
+        self._add("checkpoints", name, _names(after, "after"))
 
     def output(self, name: str, value: Any, /, *, sensitive: bool = False) -> None:
         """Declare what the workspace gives back."""
@@ -205,7 +212,7 @@ class Infrastructure:
         """Give the document."""
         return {name: dict(entries) if isinstance(entries, Mapping) else entries for name, entries in self._document.items()}
 
-    def _add(self, section: str, name: str, said: dict[str, Any]) -> Declared:
+    def _add(self, section: str, name: str, said: Any) -> Declared:
         entries = self._document.setdefault(section, {})
         path, place = f"{section}.{name}", caller()
         if name in entries:
@@ -225,10 +232,16 @@ class Infrastructure:
         return Document(self.to_dict(), places)
 
 
+def _names(names: Sequence[str | Declared], what: str) -> list[str]:
+    if isinstance(names, (str, Declared)):
+        raise InvalidError(f"`{what}` is one name", hint=f"write `{what}=[{str(names)!r}]`")
+    return [str(name) for name in names]
+
+
 def caller() -> tuple[str, int]:
     """The file and line of the nearest caller outside this package."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_BEFORE):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 
@@ -256,7 +269,7 @@ def _narrow(problem: Diagnostic) -> Diagnostic:
     if problem.file is None or problem.line is None:
         return problem
     line, column = problem.line, 1
-    words = problem.field.replace("[", ".[").split(".")[1:]
+    words = problem.field.replace("[", ".[").split(".")
     found = _place_of(problem.file, problem.line, [word.strip("[]") for word in words])
     if found is not None:
         line, column = found

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
@@ -15,7 +17,7 @@ from typing import Any, Literal
 
 from . import _provisioning
 from .errors import ProvisioningError, RunError
-from .events import Event, EventName, event
+from .events import Event, event
 
 __all__ = ["CriticalPath", "Failure", "Outcome", "Report", "Run", "RunSummary"]
 
@@ -115,7 +117,8 @@ class Report:
         lines = [f"run {self.run} {self.outcome}: {self.succeeded} of {self.steps} steps in {self.seconds:.1f}s"]
         if self.run is None:
             lines = ["nothing to do"]
-        lines += [f"  {failure}" for failure in self.failures]
+        for failure in self.failures:
+            lines += [f"  {failure}", *([f"    hint: {failure.hint}"] if failure.hint else [])]
         lines += [f"  {step}: in doubt: {reason}" for step, reason in self.in_doubt.items()]
         if isinstance(self.rollback, Report):
             lines.append("it was taken back: " + str(self.rollback))
@@ -204,25 +207,30 @@ class Run:
         TimeoutError
             When the time is over; the run goes on.
         """
-        interrupted: BaseException | None = None
         self._native.has_ended()  # Raises in a fork, where there is nothing to wait for.
+        broken: BaseException | None = None
         deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            try:
-                ended = self._finish(deadline)
-            except BaseException as exception:  # Ctrl-C, or what the callback raised: the run is brought to its end first.
-                if self._native.has_ended() and not isinstance(exception, KeyboardInterrupt):
-                    raise
-                interrupted, self._on_event, deadline = exception, None, None
-                self.cancel()
-                continue
-            if ended:
-                break
-            raise TimeoutError(f"the run has not ended within {timeout} seconds; it goes on")
+        with _interrupts(self) as interrupts:
+            while True:
+                try:
+                    ended = self._finish(deadline)
+                except BaseException as exception:  # What the callback raised: the run is brought to its end first.
+                    if self._native.has_ended():
+                        raise
+                    broken, self._on_event, deadline = exception, None, None
+                    self.cancel()
+                    continue
+                if ended:
+                    break
+                if not interrupts:
+                    raise TimeoutError(f"the run has not ended within {timeout} seconds; it goes on")
+                deadline = None
         report = self.report
         assert report is not None
-        if interrupted is not None:
-            raise interrupted
+        if broken is not None:
+            raise broken
+        if interrupts:
+            raise KeyboardInterrupt
         if check:
             report.raise_for_outcome()
         return report
@@ -238,9 +246,7 @@ class Run:
     def _events(self, deadline: float | None = None) -> Iterator[Event]:
         ended = False
         while not ended:
-            texts, missed, ended = self._native.take(_BATCH, _left(deadline))
-            if missed:
-                yield Event(EventName.MISSED, data={"count": missed})
+            texts, ended = self._native.take(_BATCH, _left(deadline))
             yield from map(event, texts)
             if deadline is not None and time.monotonic() >= deadline:
                 return
@@ -288,6 +294,29 @@ class Run:
         raise TypeError("a Run cannot be pickled: it belongs to this process; `Workspace.runs()` tells of it elsewhere")
 
 
+@contextlib.contextmanager
+def _interrupts(run: Run) -> Iterator[list[int]]:
+    """While a run is waited for, Ctrl-C stops it instead of raising anywhere; give the list of those that came.
+
+    Where the program has a handler of its own, or waits in another thread than the main one, its own way is kept.
+    """
+    came: list[int] = []
+    mine = threading.current_thread() is threading.main_thread()
+    if not mine or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield came
+        return
+
+    def stop(number: int, _frame: object) -> None:
+        came.append(number)
+        run.cancel()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def _left(deadline: float | None) -> float | None:
     """How many seconds are left."""
     return None if deadline is None else max(0.0, deadline - time.monotonic())
@@ -302,8 +331,10 @@ class _Live:
 
     def add(self, run: Run) -> None:
         with self._lock:
-            self._runs = [other for other in self._runs if not other.is_done]
-            self._runs.append(run)
+            over = [other for other in self._runs if other.is_done]
+            self._runs = [other for other in self._runs if other not in over] + [run]
+        for other in over:
+            other._native.flush()
 
     def forget(self) -> None:
         """Leave the runs to the parent, in a process that was forked."""
@@ -313,16 +344,22 @@ class _Live:
         """Wait for what is under way before the interpreter goes; stop it where the program died of an exception."""
         died = getattr(sys, "last_value", None) is not None and not hasattr(sys, "ps1")
         for run in self._runs:
-            if died:
-                run.cancel()
-        for run in self._runs:
-            try:
-                report = run.wait(check=False)
-            except BaseException as error:
-                print(f"provisioning: a run broke off as the program ended: {error!r}", file=sys.stderr)
-                continue
-            if died and report.outcome == "cancelled":
-                print(f"provisioning: run {report.run} was stopped, since the program died; resume it", file=sys.stderr)
+            if not run.is_done:
+                self._end(run, died)
+            # The engine's thread must be out of the interpreter before that goes.
+            with contextlib.suppress(ProvisioningError):
+                run._native.flush()
+
+    def _end(self, run: Run, died: bool) -> None:
+        if died:
+            run.cancel()
+        try:
+            report = run.wait(check=False)
+        except BaseException as error:
+            print(f"provisioning: a run broke off as the program ended: {error!r}", file=sys.stderr)
+            return
+        if died and report.outcome == "cancelled":
+            print(f"provisioning: run {report.run} was stopped, since the program died; resume it", file=sys.stderr)
 
 
 _live = _Live()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import inspect
+import re
 import threading
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -27,7 +29,10 @@ Token = NewType("Token", str)
 A task that has a parameter of this type says that it makes its effect once for every token, however often it is called.
 """
 
-_RESERVED = {"kind", "provider", "depends_on", "after", "lifecycle", "timeout_seconds", "retry", "id", "result"}
+_PATH = "done.result"
+"""Where the result of a task stands in what the state has of it: one level down, since nothing may be a result as well."""
+
+_RESERVED = {"kind", "provider", "depends_on", "after", "lifecycle", "timeout_seconds", "retry", "id", "done"}
 
 
 building = threading.local()
@@ -49,11 +54,16 @@ class Result:
 
     __slots__ = ("_name", "_path")
 
-    def __init__(self, name: str, path: str = "result") -> None:
+    def __init__(self, name: str, path: str = _PATH) -> None:
         self._name, self._path = name, path
 
     def __getitem__(self, key: str | int) -> Result:
-        return Result(self._name, self._path + (f"[{key}]" if isinstance(key, int) else f".{key}"))
+        if isinstance(key, int) and key >= 0:
+            return Result(self._name, f"{self._path}[{key}]")
+        if isinstance(key, str) and re.fullmatch(r"[A-Za-z0-9_-]+", key):
+            return Result(self._name, f"{self._path}.{key}")
+        hint = "a part is named by letters, digits, `_` and `-`, or by a number from 0; take it inside a task"
+        raise InvalidError(f"no part of what `{self._name}` gives can be reached by {key!r}", hint=hint)
 
     def __getattr__(self, name: str) -> Result:
         if name.startswith("_"):
@@ -65,9 +75,11 @@ class Result:
         raise InvalidError(f"what `{self._name}` gives is not known before the workflow runs", hint=hint)
 
     __bool__ = __iter__ = __len__ = __str__ = __format__ = __int__ = __float__ = _unknown
+    __eq__ = __ne__ = __contains__ = _unknown
+    __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return f"<Result {self._name}.{self._path}>"
+        return f"<Result {self._name}.{self._path.removeprefix('done.')}>"
 
 
 def reference(result: Result) -> str:
@@ -248,6 +260,9 @@ class Shape:
             raise InvalidError(f"`{task.name}` is no name for a task", hint='name it: `@task(name="...")`')
         self.signature = inspect.signature(function)
         hints = hints_of(function)
+        self.without_default = [
+            name for name, parameter in self.signature.parameters.items() if parameter.default is parameter.empty
+        ]
         self.injected = {name: hint for name, hint in hints.items() if hint in (Context, Token) or _is_aio_context(hint)}
         self.converters = {name: converter(hint) for name, hint in hints.items()}
         self.gives = converter(hints.get("return", Any))
@@ -271,7 +286,7 @@ class Shape:
             fields={
                 **{name: self._field(name, hints.get(name, Any)) for name in inputs},
                 "id": {"type": "string", "summary": "The token of the attempt that did it.", "presence": "computed"},
-                "result": _computed("What it gave.", options.sensitive),
+                "done": _computed("What it gave, as its `result`.", options.sensitive),
             },
             undo={
                 "create": "reversible" if options.undo else ("irreversible", "the task has no undo function"),
@@ -286,7 +301,8 @@ class Shape:
         except TypeError:
             said = {"type": "any"}
         parameter = self.signature.parameters[name]
-        required = parameter.default is parameter.empty
+        # One without a default may still be given None, and nothing is what the state has of it.
+        required = parameter.default is parameter.empty and hint is not Any and type(None) not in typing.get_args(hint)
         # What a task is handed may be the result of another, and so of any type until it runs.
         return {"summary": "", **said, "on_change": "replace", "presence": "required" if required else "optional"}
 
@@ -331,10 +347,15 @@ def injected(function: Any, hint: Any, context: Context, there: Mapping[str, Any
 
 
 def hints_of(function: Any) -> dict[str, Any]:
+    """The types of a function's parameters; a type that is known only inside another function is left out."""
     try:
         return typing.get_type_hints(function)
     except (NameError, TypeError):
-        return {}
+        hints: dict[str, Any] = {}
+        for name, said in getattr(function, "__annotations__", {}).items():
+            with contextlib.suppress(Exception):
+                hints[name] = eval(said, getattr(function, "__globals__", {})) if isinstance(said, str) else said
+        return hints
 
 
 def _is_aio_context(hint: Any) -> bool:

@@ -53,7 +53,10 @@ class Reference(str):
         return Reference(str(self)[2:-1] + part)
 
     def __repr__(self) -> str:
-        return f"<Reference {self!s}>"
+        return f"<Reference {str.__str__(self)}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Reference, (str.__str__(self)[2:-1],)
 
 
 def literal(text: str) -> str:

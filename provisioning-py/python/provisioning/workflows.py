@@ -31,7 +31,7 @@ from .events import Event
 from .plans import Plan
 from .runs import Run
 from .tasks import building
-from .values import is_name
+from .values import UNKNOWN, is_name
 from .workspace import OnFailure, Workspace
 
 __all__ = ["Job", "Workflow", "WorkflowRun", "workflow"]
@@ -73,7 +73,7 @@ class Workflow(Generic[P, R]):
         key = uuid.uuid4().hex if key is None else str(key)
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", key):
             raise InvalidError(f"`{key}` is no key", hint="letters, digits, `.`, `_` and `-` after a first letter or digit")
-        graph = Graph()
+        graph, around = Graph(), getattr(building, "graph", None)
         building.graph = graph
         try:
             given = self.function(*args, **kwargs)
@@ -83,7 +83,7 @@ class Workflow(Generic[P, R]):
                     f"the workflow `{self.name}` is a coroutine", hint="only its tasks may be: write `def`, not `async def`"
                 )
         finally:
-            building.graph = None
+            building.graph = around
         graph.infrastructure.output("result", written(given))
         return Job(self, workspace, key, graph)
 
@@ -180,7 +180,11 @@ class Job(Generic[R]):
         if "result" not in outputs:
             hint = "`run()` runs it"
             raise NotFoundError(f"the workflow `{self.workflow.name}` has no result under the key `{self.key}`", hint=hint)
-        return typing.cast(R, outputs["result"])
+        result = outputs["result"]
+        if result is UNKNOWN:
+            what = self._infrastructure.to_dict()["outputs"]["result"]["value"]
+            raise NotFoundError(f"a part of what the workflow `{self.workflow.name}` gives is not there: `{what}`")
+        return typing.cast(R, result)
 
     def __repr__(self) -> str:
         return f"<Job {self.workflow.name} {self.key}>"

@@ -19,7 +19,7 @@ from .providers import Provider
 from .runs import Run, RunSummary, summary
 from .services import Host, TaskService
 from .states import Lease, StateRow, Status, Verified, lease, status
-from .values import Secret
+from .values import UNKNOWN, WITHHELD, Secret
 
 __all__ = ["OnFailure", "Wanted", "Workspace"]
 
@@ -293,7 +293,7 @@ class Workspace:
     def outputs(self) -> dict[str, Any]:
         """Give what the workspace gives back, by the last plan that was applied; what is sensitive is a `Secret`."""
         given = self._native.outputs().items()
-        return {name: Secret(value) if hidden and not isinstance(value, Secret) else value for name, (value, hidden) in given}
+        return {name: _hidden(value) if hidden else value for name, (value, hidden) in given}
 
     def status(self) -> Status:
         """Say who holds the workspace, how the last run ended, and what it left to do."""
@@ -351,6 +351,11 @@ def _declaring(wanted: Wanted | None, call: Callable[[Document | None], Any]) ->
         return call(infrastructure._given())
     except InvalidError as error:
         narrowed(error)
+
+
+def _hidden(value: Any) -> Any:
+    """A sensitive value; what stands for one that is not there hides nothing."""
+    return value if isinstance(value, Secret) or value is UNKNOWN or value is WITHHELD else Secret(value)
 
 
 def _names(names: Sequence[str], what: str) -> list[str]:
