@@ -19,7 +19,7 @@ test-rust:
 test-python: $(VENV)/ready
 	$(VENV)/bin/maturin develop --quiet --manifest-path provisioning-py/Cargo.toml
 	cd provisioning-py && ../$(VENV)/bin/mypy python/provisioning tests ../examples/python
-	cd provisioning-py && ../$(VENV)/bin/pyright
+	cd provisioning-py && ../$(VENV)/bin/pyright --pythonpath ../$(VENV)/bin/python
 	cd provisioning-py && ../$(VENV)/bin/ruff check python tests ../examples/python && ../$(VENV)/bin/ruff format --check python tests ../examples/python
 	cd provisioning-py && ../$(VENV)/bin/python -m pytest
 	for example in examples/python/*.py; do echo "$$example"; $(VENV)/bin/python "$$example" >/dev/null || exit 1; done

@@ -1,8 +1,8 @@
-//! Calling a method that is written in Python: on a thread of its own, or, where it gives a coroutine, in an event loop.
+//! Calling a method that is written in Python: on a thread of its own, and, where it gives a coroutine, in an event loop.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use provisioning_core::error::{Error, Result, Retry};
+use provisioning_core::error::{Error, ErrorKind, Result, Retry};
 use provisioning_core::provider::Context as CoreContext;
 use provisioning_core::value::Value;
 use pyo3::prelude::*;
@@ -13,7 +13,9 @@ use tokio::sync::oneshot;
 use crate::context::Context;
 use crate::errors::{self, Foreign};
 use crate::hosts::Host;
+use crate::thread::EngineThread;
 use crate::values::to_python;
+use crate::workers::Workers;
 
 /// An object whose methods are called, what runs their coroutines, and where the engine lives.
 #[derive(Debug, Clone)]
@@ -24,6 +26,7 @@ struct Parts {
     object: Py<PyAny>,
     submit: Py<PyAny>,
     runtime: Handle,
+    workers: Arc<Workers>,
     foreign: Foreign,
 }
 
@@ -47,9 +50,10 @@ impl Argument {
 }
 
 /// What a call came to before anything was waited for.
-enum Begun<T> {
+enum Begun<T, F> {
     Done(T),
-    Awaited(Awaited),
+    /// What it gave is still to come, and to be read then.
+    Awaited(Awaited, F),
 }
 
 /// A coroutine that runs; it is cancelled when nobody waits for it any longer.
@@ -60,13 +64,16 @@ struct Awaited {
 
 impl Target {
     /// `submit` runs a coroutine and gives a `concurrent.futures.Future` of it.
-    pub(crate) fn new(object: Py<PyAny>, submit: Py<PyAny>, runtime: Handle, foreign: Foreign) -> Self {
-        Self(Arc::new(Parts { object, submit, runtime, foreign }))
+    pub(crate) fn new(object: Py<PyAny>, submit: Py<PyAny>, thread: &EngineThread, foreign: Foreign) -> Self {
+        let (runtime, workers) = (thread.handle().clone(), thread.workers().clone());
+        Self(Arc::new(Parts { object, submit, runtime, workers, foreign }))
     }
 
     /// The same for another object.
     pub(crate) fn with_object(&self, py: Python<'_>, object: Py<PyAny>) -> Self {
-        Self::new(object, self.0.submit.clone_ref(py), self.0.runtime.clone(), self.0.foreign)
+        let Parts { submit, runtime, workers, foreign, .. } = &*self.0;
+        let (submit, runtime, workers) = (submit.clone_ref(py), runtime.clone(), workers.clone());
+        Self(Arc::new(Parts { object, submit, runtime, workers, foreign: *foreign }))
     }
 
     /// The object.
@@ -81,29 +88,19 @@ impl Target {
         arguments: Vec<Argument>,
         take: impl FnOnce(&Bound<'_, PyAny>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let parts = self.0.clone();
-        let begin = move || {
-            Python::attach(|py| {
-                let caught = |error: &PyErr| errors::caught(py, error, parts.foreign);
-                let arguments = arguments.into_iter().map(|argument| argument.into_python(py, &parts.runtime));
-                let arguments = arguments.collect::<PyResult<Vec<_>>>().and_then(|arguments| PyTuple::new(py, arguments));
-                let given = arguments.and_then(|arguments| parts.object.bind(py).call_method1(method, arguments));
-                let given = given.map_err(|error| caught(&error))?;
-                if given.getattr_opt("__await__").map_err(|error| caught(&error))?.is_none() {
-                    return take(&given).map(|taken| (Begun::Done(taken), None));
-                }
-                let awaited = Awaited::begin(&given, parts.submit.bind(py)).map_err(|error| caught(&error))?;
-                Ok((Begun::Awaited(awaited), Some(take)))
-            })
+        let (parts, (answer, answered)) = (self.0.clone(), oneshot::channel());
+        let work = move |py: Python<'_>| {
+            // Nobody may wait for the answer any longer.
+            answer.send(parts.begin(py, method, arguments, take)).ok();
         };
-        let joined = tokio::task::spawn_blocking(begin).await;
+        let no_thread = |error: std::io::Error| {
+            Error::new(ErrorKind::Unavailable, format!("`{method}` cannot be called: {error}")).with_retry(Retry::Later(None))
+        };
+        self.0.workers.begin(&self.0.runtime, work).map_err(no_thread)?;
         let broken = |_| Error::bug(format!("`{method}` broke off")).with_retry(Retry::Unsure);
-        match joined.map_err(broken)?? {
-            (Begun::Done(taken), _) => Ok(taken),
-            (Begun::Awaited(awaited), take) => {
-                let take = take.expect("what is awaited is read afterwards");
-                self.finish(awaited, take).await
-            }
+        match answered.await.map_err(broken)?? {
+            Begun::Done(taken) => Ok(taken),
+            Begun::Awaited(awaited, take) => self.finish(awaited, take).await,
         }
     }
 
@@ -119,6 +116,22 @@ impl Target {
             Ok(given) => take(&given),
             Err(error) => Err(errors::caught(py, &error, self.0.foreign)),
         })
+    }
+}
+
+impl Parts {
+    fn begin<T, F>(&self, py: Python<'_>, method: &str, arguments: Vec<Argument>, take: F) -> Result<Begun<T, F>>
+    where
+        F: FnOnce(&Bound<'_, PyAny>) -> Result<T>,
+    {
+        let caught = |error: PyErr| errors::caught(py, &error, self.foreign);
+        let arguments = arguments.into_iter().map(|argument| argument.into_python(py, &self.runtime));
+        let arguments = arguments.collect::<PyResult<Vec<_>>>().and_then(|arguments| PyTuple::new(py, arguments));
+        let given = arguments.and_then(|arguments| self.object.bind(py).call_method1(method, arguments)).map_err(caught)?;
+        if given.getattr_opt("__await__").map_err(caught)?.is_none() {
+            return take(&given).map(Begun::Done);
+        }
+        Awaited::begin(&given, self.submit.bind(py)).map(|awaited| Begun::Awaited(awaited, take)).map_err(caught)
     }
 }
 

@@ -23,6 +23,7 @@ mod services;
 mod thread;
 mod trial;
 mod values;
+mod workers;
 mod workspace;
 
 use provisioning_core::error::ErrorKind;
@@ -48,6 +49,8 @@ mod _provisioning {
     use super::trial::conformance;
     #[pymodule_export]
     use super::values::Secret;
+    #[pymodule_export]
+    use super::workers::ending;
     #[pymodule_export]
     use super::workspace::Workspace;
 

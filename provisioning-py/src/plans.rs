@@ -15,12 +15,13 @@ use crate::workspace::json;
 #[pyclass(frozen, module = "_provisioning")]
 pub(crate) struct Plan {
     pub(crate) inner: Arc<CorePlan>,
-    text: String,
+    /// The outputs that were given when it was made.
+    given: BTreeMap<String, OutputValue>,
 }
 
 impl Plan {
-    pub(crate) fn new(plan: CorePlan, given: &BTreeMap<String, OutputValue>) -> Self {
-        Self { text: plan_text(&plan, given), inner: Arc::new(plan) }
+    pub(crate) fn new(plan: CorePlan, given: BTreeMap<String, OutputValue>) -> Self {
+        Self { inner: Arc::new(plan), given }
     }
 }
 
@@ -30,7 +31,7 @@ impl Plan {
     #[staticmethod]
     fn parse(py: Python<'_>, json: &[u8]) -> PyResult<Self> {
         let plan = CorePlan::parse(json).map_err(|error| errors::raised(py, &error))?;
-        Ok(Self::new(plan, &BTreeMap::new()))
+        Ok(Self::new(plan, BTreeMap::new()))
     }
 
     /// The plan in the form that can be read again, and that the command reads.
@@ -51,7 +52,7 @@ impl Plan {
         self.inner.hash().to_string()
     }
 
-    fn __str__(&self) -> &str {
-        &self.text
+    fn __str__(&self) -> String {
+        plan_text(&self.inner, &self.given)
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::errors;
+use crate::workers::Workers;
 
 /// How often a thread that waits looks whether a signal has come.
 const GLANCE: Duration = Duration::from_millis(50);
@@ -25,6 +26,7 @@ type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 pub(crate) struct EngineThread {
     jobs: mpsc::UnboundedSender<Job>,
     handle: Handle,
+    workers: Arc<Workers>,
     process: u32,
 }
 
@@ -40,18 +42,22 @@ impl EngineThread {
                 && let Ok(runtime) = runtime
             {
                 LocalSet::new().block_on(&runtime, work(queue));
-                // A method in Python that does not return keeps nobody waiting.
                 runtime.shutdown_background();
             }
         };
         thread::Builder::new().name("provisioning".into()).spawn(body).map_err(|error| unavailable(&error.to_string()))?;
         let handle = handle.recv().map_err(|error| unavailable(&error.to_string()))?.map_err(|error| unavailable(&error))?;
-        Ok(Self { jobs, handle, process: std::process::id() })
+        Ok(Self { jobs, handle, workers: Arc::default(), process: std::process::id() })
     }
 
     /// The runtime of the thread, for what is waited for elsewhere.
     pub(crate) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// The threads on which methods in Python are called for it.
+    pub(crate) fn workers(&self) -> &Arc<Workers> {
+        &self.workers
     }
 
     /// Whether this process is not the one that the thread runs in.

@@ -27,7 +27,7 @@ pub(crate) fn conformance(
 ) -> PyResult<Vec<(&'static str, String)>> {
     let thread = EngineThread::start().map_err(|error| errors::raised(py, &error))?;
     let schema = schemas::of_json(schema).map_err(|error| errors::raised(py, &error))?;
-    let target = Target::new(kind, submit, thread.handle().clone(), Foreign::Unsure);
+    let target = Target::new(kind, submit, &thread, Foreign::Unsure);
     let kind = PyKind { schema, target };
     // All of them beforehand: what is wrong with one is told before anything is made.
     let specs_of = |make: Py<PyAny>| -> PyResult<_> {

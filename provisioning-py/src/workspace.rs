@@ -49,7 +49,7 @@ impl Offer<'_> {
         for (objects, is_provider) in [(&self.providers, true), (&self.services, false)] {
             for object in objects {
                 let py = object.py();
-                let target = Target::new(object.clone().unbind(), self.submit.clone_ref(py), thread.handle().clone(), foreign);
+                let target = Target::new(object.clone().unbind(), self.submit.clone_ref(py), thread, foreign);
                 registry = if is_provider {
                     registry.with_provider(PyFactory::of(object, &target)?)
                 } else {
@@ -216,7 +216,7 @@ impl Workspace {
             let plan = engine.plan(&desired, &options).await?;
             Ok((plan, engine.outputs().await?))
         });
-        planned.map(|(plan, given)| Plan::new(plan, &given))
+        planned.map(|(plan, given)| Plan::new(plan, given))
     }
 
     fn plan_rollback(&self, py: Python<'_>, run: Option<&str>, to: Option<String>) -> PyResult<Plan> {
@@ -228,7 +228,7 @@ impl Workspace {
             };
             Ok((plan, engine.outputs().await?))
         });
-        planned.map(|(plan, given)| Plan::new(plan, &given))
+        planned.map(|(plan, given)| Plan::new(plan, given))
     }
 
     fn apply(&self, py: Python<'_>, plan: &Plan, pace: Pace) -> PyResult<Run> {

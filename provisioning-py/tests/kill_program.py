@@ -15,7 +15,7 @@ from pathlib import Path
 import provisioning
 from provisioning import CONTEXT, TOKEN, Context, Token, task, workflow
 
-FOLDER = Path(sys.argv[1])
+FOLDER = Path(sys.argv[1] if len(sys.argv) > 1 else ".")
 MOMENT = sys.argv[2] if len(sys.argv) > 2 else ""
 WORLD = FOLDER / "world"
 

@@ -6,8 +6,13 @@ import os
 import resource
 from collections.abc import Callable
 
+import pytest
+
 from conftest import Board, Gate, notes
 from provisioning import Workspace
+
+# That threads and forks do not go together is what is tried here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 
 
 def in_child(call: Callable[[], object]) -> tuple[int, str]:

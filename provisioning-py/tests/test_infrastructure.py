@@ -101,7 +101,7 @@ def test_order_without_a_reference_is_said_by_name_or_by_what_was_declared(works
 def test_one_name_in_place_of_a_list_is_told_and_not_taken_apart() -> None:
     first = here().resource("first", "value")
     with pytest.raises(TypeError):
-        iter(first)  # type: ignore[call-overload]
+        iter(first)
     for one in ("first", first):
         with pytest.raises(InvalidError, match="depends_on"):
             here().resource("second", "value", depends_on=one)  # type: ignore[arg-type]

@@ -235,6 +235,26 @@ next(event for event in run if event.name == "started")
     resumed(folder, start)
 
 
+def test_a_program_ends_although_a_function_never_comes_back(folder: Path, start: Start) -> None:
+    program = """
+import threading
+
+@task(timeout=0.02)
+def stuck():
+    threading.Event().wait()
+
+@workflow
+def waiting():
+    return stuck()
+
+report = waiting.run(Workspace.open(folder), "key").wait(check=False)
+say(report.outcome, *report.in_doubt)
+"""
+    process = start(PROGRAM + program, str(folder))
+    output, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, output, errors) == (0, "failed stuck/create\n", "")
+
+
 def test_a_program_whose_run_had_failed_before_says_nothing_more_at_its_end(folder: Path, start: Start) -> None:
     program = """
 import provisioning
@@ -258,6 +278,8 @@ except provisioning.NotFoundError as error:
 
 def test_a_fork_that_ends_leaves_the_run_of_its_parent_alone(folder: Path, start: Start) -> None:
     program = """
+import warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # That threads and forks do not go together.
 run = begin()
 if os.fork() == 0:
     sys.exit(0)

@@ -152,6 +152,19 @@ def test_the_engine_hands_over_the_token_and_the_context(workspace: Workspace) -
     assert first["token"] != second["token"] and {"told 1", "told 2"} <= set(messages)
 
 
+@task(idempotent=True)
+def maybe(token: Token | None = None, context: Context | None = None) -> bool:
+    return token is not None and context is not None and token == context.token
+
+
+def test_what_the_engine_hands_over_may_be_left_out_of_the_call(workspace: Workspace) -> None:
+    @workflow
+    def asked() -> bool:
+        return maybe()
+
+    assert asked.run(workspace, "key").result() is True and maybe() is False
+
+
 def test_a_type_that_is_known_only_inside_a_function_does_not_hide_the_token(workspace: Workspace) -> None:
     @dataclass
     class Inner:

@@ -13,7 +13,6 @@ from conftest import QUICK, Board, notes, site, values
 from provisioning import (
     WITHHELD,
     ConflictError,
-    EventName,
     InvalidError,
     NotFoundError,
     Report,
@@ -221,43 +220,6 @@ def test_a_sensitive_output_is_a_secret(tmp_path: Path, monkeypatch: pytest.Monk
     assert "open sesame" not in f"{token!r} {token} {plan} {plan.to_json()}"
     with pytest.raises(TypeError):
         pickle.dumps(token)
-
-
-def test_status_and_events_tell_of_the_last_run(workspace: Workspace) -> None:
-    assert workspace.status().last_run is None
-    report = workspace.apply(site()).wait()
-    status = workspace.status()
-    assert (status.resources, status.lease, status.holder_is_dead, status.unfinished) == (2, None, False, ())
-    assert status.last_run == workspace.runs()[-1]
-    events = list(workspace.events())
-    assert [event.seq for event in events] == list(range(1, len(events) + 1))
-    assert {event.run for event in events} == {report.run}
-    assert [events[0].name, events[-1].name] == [EventName.RUN_STARTED, EventName.RUN_FINISHED]
-    done = [event.step for event in events if event.name == EventName.SUCCEEDED]
-    assert done == ["folder/create", "page/create"]
-
-
-def test_events_can_be_read_of_one_run_and_from_a_place_on(workspace: Workspace) -> None:
-    first = workspace.apply(values(a=1)).wait()
-    second = workspace.apply(values(a=2)).wait()
-    everything = list(workspace.events())
-    assert first.run and {event.run for event in workspace.events(first.run)} == {first.run}
-    assert [*workspace.events(first.run), *workspace.events(second.run)] == everything
-    assert list(workspace.events(after=3)) == everything[3:]
-
-
-def test_verify_counts_the_entries_and_names_damage(workspace: Workspace) -> None:
-    workspace.apply(site()).wait()
-    whole = workspace.verify()
-    assert (whole.entries, whole.problem) == (len(list(workspace.events())), None) and whole.head
-    assert workspace.apply(site("changed")).wait().ok
-    assert workspace.verify().head != whole.head
-
-
-def test_a_workspace_that_is_only_looked_at_gets_no_store(workspace: Workspace) -> None:
-    assert (workspace.state(), workspace.outputs(), workspace.runs(), list(workspace.events())) == ({}, {}, [], [])
-    assert workspace.verify().entries == 0
-    assert not Path(workspace.path, ".provisioning").exists()
 
 
 def test_nobody_can_be_unlocked_who_holds_nothing(workspace: Workspace) -> None:

@@ -57,7 +57,7 @@ class Run:
             waiter.set()
 
     async def _changed(self, since: asyncio.Event) -> None:
-        """Wait for something new; a cancellation stops the run first."""
+        """Wait for something new; a cancellation stops the run first, gently, and a second one at once."""
         try:
             await since.wait()
         except asyncio.CancelledError:
@@ -65,8 +65,12 @@ class Run:
             while not self.is_done:
                 since.clear()
                 self._inner._native.let_go()
-                if not self.is_done:
-                    await asyncio.shield(since.wait())
+                if self.is_done:
+                    break
+                try:
+                    await since.wait()
+                except asyncio.CancelledError:
+                    self.cancel()
             raise
         since.clear()
 

@@ -227,8 +227,9 @@ class Infrastructure:
 
     def _given(self) -> Document:
         """The document and the places of its parts, for the engine."""
-        places = [("", _short(self._call[0]), self._call[1])]
-        places += [(path, _short(file), line) for path, (file, line) in self._places.items()]
+        short = {file: _short(file) for file in {self._call[0], *(file for file, _ in self._places.values())}}
+        places = [("", short[self._call[0]], self._call[1])]
+        places += [(path, short[file], line) for path, (file, line) in self._places.items()]
         return Document(self.to_dict(), places)
 
 

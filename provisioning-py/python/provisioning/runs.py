@@ -349,6 +349,7 @@ class _Live:
             # The engine's thread must be out of the interpreter before that goes.
             with contextlib.suppress(ProvisioningError):
                 run._native.flush()
+        _provisioning.ending()
 
     def _end(self, run: Run, died: bool) -> None:
         if died:

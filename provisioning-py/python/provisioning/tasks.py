@@ -8,6 +8,7 @@ import functools
 import inspect
 import re
 import threading
+import types
 import typing
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, Generic, Literal, NewType, NoReturn, ParamSpec, TypeVar, overload
@@ -263,7 +264,7 @@ class Shape:
         self.without_default = [
             name for name, parameter in self.signature.parameters.items() if parameter.default is parameter.empty
         ]
-        self.injected = {name: hint for name, hint in hints.items() if hint in (Context, Token) or _is_aio_context(hint)}
+        self.injected = {name: some(hint) for name, hint in hints.items() if is_injected(some(hint))}
         self.converters = {name: converter(hint) for name, hint in hints.items()}
         self.gives = converter(hints.get("return", Any))
         for name, parameter in self.signature.parameters.items():
@@ -320,8 +321,8 @@ class Side:
         self.wanted: dict[str, Any] = {}
         for place, (name, parameter) in enumerate(inspect.signature(function).parameters.items()):
             hint = hints.get(name, Any)
-            if hint in (Context, Token) or _is_aio_context(hint):
-                self.wanted[name] = hint
+            if is_injected(some(hint)):
+                self.wanted[name] = some(hint)
             elif name in known:
                 self.wanted[name] = name
             elif place == 0:
@@ -356,6 +357,18 @@ def hints_of(function: Any) -> dict[str, Any]:
             with contextlib.suppress(Exception):
                 hints[name] = eval(said, getattr(function, "__globals__", {})) if isinstance(said, str) else said
         return hints
+
+
+def some(hint: Any) -> Any:
+    """A type without the None that may stand for it."""
+    arguments = [argument for argument in typing.get_args(hint) if argument is not type(None)]
+    is_optional = typing.get_origin(hint) in (typing.Union, types.UnionType) and len(arguments) == 1
+    return arguments[0] if is_optional else hint
+
+
+def is_injected(hint: Any) -> bool:
+    """Whether the engine gives what a parameter of a type is handed."""
+    return hint in (Context, Token) or _is_aio_context(hint)
 
 
 def _is_aio_context(hint: Any) -> bool:
