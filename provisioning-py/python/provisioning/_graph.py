@@ -14,6 +14,9 @@ from .schemas import Schema
 from .tasks import Result, Task, injected, reference, step_of
 from .values import is_name, literal
 
+_WORDS = {"config", "env", "secret", "input", "workspace", "run"}
+"""What references begin with that lead to no step."""
+
 PROVIDER = "tasks"
 """The provider type and the alias of the tasks of a workflow."""
 
@@ -55,6 +58,10 @@ class Graph:
         return Result(name)
 
     def _free(self, name: str, *, given: bool) -> str:
+        if name in _WORDS:
+            raise InvalidError(
+                f"a step cannot be called `{name}`, which means something else", hint="name it: `options(name=...)`"
+            )
         if not is_name(name):
             raise InvalidError(f"`{name}` is no name for a step: letters, digits, `_` and `-` after a first letter")
         if given or name not in self._names:

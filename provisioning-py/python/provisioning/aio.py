@@ -11,9 +11,10 @@ The names are those of the package. Coroutines of providers, services and tasks 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from . import providers, runs, services, workflows, workspace
@@ -56,6 +57,15 @@ class Run:
         for waiter in self._waiters:
             waiter.set()
 
+    @contextlib.contextmanager
+    def _waiting(self) -> Iterator[asyncio.Event]:
+        waiter = asyncio.Event()
+        self._waiters.add(waiter)
+        try:
+            yield waiter
+        finally:
+            self._waiters.discard(waiter)
+
     async def _changed(self, since: asyncio.Event) -> None:
         """Wait for something new; a cancellation stops the run first, gently, and a second one at once."""
         try:
@@ -89,13 +99,12 @@ class Run:
         if self._inner._on_event is not None:
             async for told in self:
                 self._inner._on_event(told)
-        waiter = asyncio.Event()
-        self._waiters.add(waiter)
-        while not self.is_done:
-            if not self._followed:
-                self._inner._native.let_go()
-            if not self.is_done:
-                await self._changed(waiter)
+        with self._waiting() as waiter:
+            while not self.is_done:
+                if not self._followed:
+                    self._inner._native.let_go()
+                if not self.is_done:
+                    await self._changed(waiter)
         report = self.report
         assert report is not None
         if check:
@@ -107,15 +116,14 @@ class Run:
 
     async def __aiter__(self) -> AsyncIterator[Event]:
         self._followed = True
-        waiter = asyncio.Event()
-        self._waiters.add(waiter)
         ended = False
-        while not ended:
-            texts, ended = self._inner._native.take(_BATCH, 0)
-            for text in texts:
-                yield event(text)
-            if not texts and not ended:
-                await self._changed(waiter)
+        with self._waiting() as waiter:
+            while not ended:
+                texts, ended = self._inner._native.take(_BATCH, 0)
+                for text in texts:
+                    yield event(text)
+                if not texts and not ended:
+                    await self._changed(waiter)
 
     def cancel(self) -> None:
         """Stop gently; called again, at once."""

@@ -218,6 +218,8 @@ class RunError(ProvisioningError):
         self.report = report
         if report.failures:
             self.code = report.failures[0].code  # type: ignore[misc]
+        elif report.in_doubt:
+            self.code = "in_doubt"  # type: ignore[misc]
 
 
 _CLASSES: dict[str, type[ProvisioningError]] = {

@@ -113,10 +113,6 @@ class Event:
         return " ".join(part for part in parts if part)
 
 
-_FACTS = {"run_started", "run_resumed", "run_finished", "checkpoint"}
-_STEP_FACTS = {"started", "identified", "waiting", "succeeded", "failed", "skipped", "in_doubt", "waived", "surfaced"}
-
-
 def event(text: str) -> Event:
     """An event as the engine writes it."""
     data: dict[str, Any] = json.loads(text, object_hook=_seconds)

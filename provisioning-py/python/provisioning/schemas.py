@@ -310,4 +310,6 @@ def _inside(shape: str, hint: Any) -> dict[str, Any]:
 
 
 def _is_mapping(hint: Any) -> bool:
-    return isinstance(hint, type) and (issubclass(hint, Mapping) or typing.is_typeddict(hint))
+    return (
+        isinstance(hint, type) and typing.get_origin(hint) is None and (issubclass(hint, Mapping) or typing.is_typeddict(hint))
+    )
