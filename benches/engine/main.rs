@@ -7,6 +7,7 @@ mod limits;
 mod measure;
 mod options;
 mod report;
+mod scale;
 mod shape;
 mod terraform;
 
@@ -45,6 +46,9 @@ fn main() -> Result<()> {
     let Some(options) = Options::parse(&arguments)? else { return Ok(()) };
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     report::machine(folder.path())?;
+    if let Some(most) = options.scale {
+        return scale::measure(most, folder.path());
+    }
     let mut terraform: HashMap<(Shape, usize), terraform::Timed> = HashMap::new();
     for (number, case) in options.cases.iter().enumerate() {
         let graph = Graph::new(case.shape, case.count);

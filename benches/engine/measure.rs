@@ -44,6 +44,8 @@ pub(crate) struct Applied {
     pub(crate) steps: usize,
     pub(crate) commits: u64,
     pub(crate) peak_bytes: u64,
+    /// The time that the processors spent on it, in seconds.
+    pub(crate) cpu: f64,
 }
 
 /// The times of a plan that finds nothing to do, in seconds.
@@ -115,6 +117,7 @@ impl Opened {
             steps: report.steps,
             commits: self.store.commits() - commits,
             peak_bytes: peak_bytes()?,
+            cpu: cpu()?,
         })
     }
 
@@ -125,6 +128,15 @@ impl Opened {
         }
         Ok(Planned { load: self.load, plan: planned, peak_bytes: peak_bytes()? })
     }
+}
+
+/// How long the processors have worked for this process, in seconds, by proc(5).
+fn cpu() -> Result<f64> {
+    const TICKS_A_SECOND: f64 = 100.0;
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let words = stat.rsplit_once(") ").ok_or("/proc/self/stat has no name")?.1.split(' ');
+    let ticks = words.skip(11).take(2).map(str::parse::<f64>).sum::<std::result::Result<f64, _>>()?;
+    Ok(ticks / TICKS_A_SECOND)
 }
 
 /// The most memory that this process has had.

@@ -8,7 +8,9 @@ use crate::shape::{Shape, Source};
 const HELP: &str = "\
 usage: cargo bench --bench engine -- [SHAPE] [N] [options]
 
-SHAPE is wide, chain or layered, N the number of resources; without them the standard cases run.
+SHAPE is wide, chain, layered or diamond, N the number of resources; without them the standard cases run.
+
+  --scale [MOST]     every shape from 100 resources to MOST (100000), and how what they take grows
 
   --nickel           declare the graph in main.ncl instead of main.json
   --parallelism P    calls at once (16)
@@ -31,12 +33,14 @@ pub(crate) struct Options {
     pub(crate) cases: Vec<Case>,
     pub(crate) rounds: usize,
     pub(crate) terraform: Option<PathBuf>,
+    /// Up to how many resources growth is measured, where that is asked for.
+    pub(crate) scale: Option<usize>,
 }
 
 impl Options {
     /// The options of the command line; `None` when help was all that was asked for.
     pub(crate) fn parse(arguments: &[String]) -> Result<Option<Self>> {
-        let mut options = Self { cases: Vec::new(), rounds: 3, terraform: on_path("terraform") };
+        let mut options = Self { cases: Vec::new(), rounds: 3, terraform: on_path("terraform"), scale: None };
         let (mut shape, mut count, mut source, mut parallelism) = (None, None, Source::Json, 16);
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
@@ -46,6 +50,7 @@ impl Options {
                     println!("{HELP}");
                     return Ok(None);
                 }
+                "--scale" => options.scale = Some(100_000),
                 "--nickel" => source = Source::Nickel,
                 "--parallelism" => parallelism = value()?.parse()?,
                 "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),
@@ -54,11 +59,15 @@ impl Options {
                 "wide" => shape = Some(Shape::Wide),
                 "chain" => shape = Some(Shape::Chain),
                 "layered" => shape = Some(Shape::Layered),
+                "diamond" => shape = Some(Shape::Diamond),
                 number => count = Some(number.parse().map_err(|_| format!("`{number}` is no option; `--help` lists them"))?),
             }
         }
         let case =
             |shape, count, source, parallelism| Case { shape, count, source, parallelism, beside_terraform: count <= 2000 };
+        if options.scale.is_some() {
+            options.scale = count.or(options.scale);
+        }
         options.cases = match (shape, count) {
             (None, None) => vec![
                 case(Shape::Layered, 1000, Source::Json, parallelism),

@@ -8,6 +8,9 @@ use std::path::Path;
 
 use crate::Result;
 
+/// How many resources a row of the diamond lattice has.
+const ROW: usize = 10;
+
 /// How the resources depend on one another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Shape {
@@ -17,6 +20,8 @@ pub(crate) enum Shape {
     Chain,
     /// Each on two of the hundred before.
     Layered,
+    /// Rows of ten, each on two neighbours in the row before: the ways through it double with every row.
+    Diamond,
 }
 
 /// The format in which the engine gets the graph.
@@ -38,6 +43,11 @@ impl Graph {
             _ if index == 0 => Vec::new(),
             Shape::Wide => Vec::new(),
             Shape::Chain => vec![index - 1],
+            Shape::Diamond if index < ROW => Vec::new(),
+            Shape::Diamond => {
+                let (row, column) = (index / ROW - 1, index % ROW);
+                vec![row * ROW + column, row * ROW + (column + 1) % ROW]
+            }
             Shape::Layered => {
                 let first = index.saturating_sub(100);
                 let mut two = vec![first + random.below(index - first), first + random.below(index - first)];
@@ -105,6 +115,7 @@ impl fmt::Display for Shape {
             Self::Wide => "wide",
             Self::Chain => "chain",
             Self::Layered => "layered",
+            Self::Diamond => "diamond",
         })
     }
 }

@@ -46,6 +46,8 @@ struct State {
     busy: usize,
     /// How many of those that wait have been roused, and have not woken yet.
     roused: usize,
+    /// How many were roused or started, and have not asked for work yet: they may have to wait for the interpreter.
+    coming: usize,
     /// How many pieces of work have been taken.
     taken: u64,
     /// Whether it is going to be looked at whether work is taken.
@@ -78,6 +80,7 @@ impl Shared {
                 return None;
             }
             state.roused -= 1;
+            state.coming -= 1;
             // Another thread may have been quicker.
             if let Some(work) = self.take(&mut state) {
                 return Some(work);
@@ -90,6 +93,7 @@ impl Shared {
     /// Does work for as long as there is any.
     fn serve(&self) {
         Python::attach(|py| {
+            self.lock().coming -= 1;
             loop {
                 let work = self.take(&mut self.lock());
                 match work.or_else(|| py.detach(|| self.wait())) {
@@ -103,6 +107,7 @@ impl Shared {
     /// Has another thread come and work.
     fn rouse(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> io::Result<()> {
         state.busy += 1;
+        state.coming += 1;
         if state.idle > 0 {
             state.idle -= 1;
             state.roused += 1;
@@ -112,7 +117,11 @@ impl Shared {
         drop(state);
         let shared = self.clone();
         let begun = thread::Builder::new().name("provisioning-call".into()).spawn(move || shared.serve());
-        begun.map(drop).inspect_err(|_| self.lock().busy -= 1)
+        begun.map(drop).inspect_err(|_| {
+            let mut state = self.lock();
+            state.busy -= 1;
+            state.coming -= 1;
+        })
     }
 }
 
@@ -143,7 +152,7 @@ async fn watch(shared: Arc<Shared>, mut taken: u64) {
             state.watched = false;
             return;
         }
-        if state.taken == taken {
+        if state.taken == taken && state.coming < state.work.len() {
             // Where the system gives no thread, those that work will come back some time.
             shared.rouse(state).ok();
         } else {

@@ -203,8 +203,8 @@ def task(
     defaults tell type checkers that callers need not.)
 
     A task whose process dies in the middle is begun again where that is safe: where it is ``idempotent``, where it takes a
-    `Token`, or where ``find`` says that nothing was done. Otherwise it is in doubt, and somebody has to say what became of it; so
-    is one that raises an error of this package whose ``retry`` is ``UNSURE``, after its last try.
+    `Token`, or where ``find`` says that nothing was done. Otherwise it is in doubt, and somebody has to say what became of it;
+    so is one that raises an error of this package whose ``retry`` is ``UNSURE``, after its last try.
 
     Parameters
     ----------

@@ -1,0 +1,95 @@
+//! How what the engine takes grows with the number of resources: every shape, ten times as many each time.
+//!
+//! The exponent between two sizes is that of a power: 1 where ten times as many take ten times as long.
+
+use std::path::Path;
+
+use crate::measure::{self, Applied, Phase, Planned};
+use crate::options::Case;
+use crate::shape::{Graph, Shape, Source};
+use crate::{Process, Result, process};
+
+/// How many resources the smallest graph has.
+const FIRST: usize = 100;
+/// A chain commits once a step, which is the disk's time: there is nothing to learn from more of it.
+const LONGEST_CHAIN: usize = 10_000;
+/// From how many resources on growth counts: below, what does not depend on the number is most of it.
+const COUNTS_FROM: usize = 1_000;
+
+/// What one graph took.
+struct Taken {
+    count: usize,
+    applied: Process<Applied>,
+    unchanged: Process<Planned>,
+    store_bytes: u64,
+}
+
+/// Measures every shape, and prints a line for each size and the growth between the sizes.
+pub(crate) fn measure(most: usize, folder: &Path) -> Result<()> {
+    for shape in [Shape::Wide, Shape::Layered, Shape::Diamond, Shape::Chain] {
+        println!("{shape}\n  resources     load     plan    apply      cpu  no-op plan  peak MiB  bytes/step  syncs/step");
+        let longest = if shape == Shape::Chain { most.min(LONGEST_CHAIN) } else { most };
+        let sizes = std::iter::successors(Some(FIRST), |size| Some(size * 10)).take_while(|size| *size <= longest);
+        let taken = sizes.map(|count| one(shape, count, folder).inspect(show)).collect::<Result<Vec<_>>>()?;
+        for pair in taken.windows(2).filter(|pair| pair[0].count >= COUNTS_FROM) {
+            growth(&pair[0], &pair[1]);
+        }
+        println!();
+    }
+    Ok(())
+}
+
+fn one(shape: Shape, count: usize, folder: &Path) -> Result<Taken> {
+    let case = Case { shape, count, source: Source::Json, parallelism: 16, beside_terraform: false };
+    let place = folder.join(format!("{shape}-{count}"));
+    std::fs::create_dir_all(&place)?;
+    Graph::new(shape, count).write(&place, case.source)?;
+    let applied = process(Phase::Apply, &place, &case)?;
+    let unchanged = process(Phase::Plan, &place, &case)?;
+    let store_bytes = std::fs::metadata(measure::store(&place))?.len();
+    std::fs::remove_dir_all(&place)?;
+    Ok(Taken { count, applied, unchanged, store_bytes })
+}
+
+fn show(taken: &Taken) {
+    let Taken { count, applied, unchanged, store_bytes } = taken;
+    let (inside, steps) = (&applied.inside, number(*count));
+    println!(
+        "  {count:>9} {:>8} {:>8} {:>8} {:>8} {:>11} {:>9.0} {:>11.0} {:>11.3}",
+        seconds(inside.load),
+        seconds(inside.plan),
+        seconds(inside.apply),
+        seconds(inside.cpu),
+        seconds(unchanged.inside.plan),
+        bytes(inside.peak_bytes.max(unchanged.inside.peak_bytes)) / f64::from(1 << 20),
+        bytes(*store_bytes) / steps,
+        bytes(inside.commits) / steps,
+    );
+}
+
+fn growth(small: &Taken, large: &Taken) {
+    let exponent = |of: fn(&Taken) -> f64| (of(large) / of(small)).ln() / (number(large.count) / number(small.count)).ln();
+    println!(
+        "  growth from {} to {}: load {:.2}, plan {:.2}, apply {:.2}, no-op plan {:.2}",
+        small.count,
+        large.count,
+        exponent(|taken| taken.applied.inside.load),
+        exponent(|taken| taken.applied.inside.plan),
+        exponent(|taken| taken.applied.inside.apply),
+        exponent(|taken| taken.unchanged.inside.plan),
+    );
+}
+
+fn seconds(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{:.0} ms", seconds * 1000.0) } else { format!("{seconds:.2} s") }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "sizes that are shown with a few digits")]
+fn bytes(count: u64) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts that are shown with a few digits")]
+fn number(count: usize) -> f64 {
+    count as f64
+}

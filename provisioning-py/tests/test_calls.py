@@ -1,0 +1,57 @@
+"""On which threads methods in Python are called, and how many there are."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+from provisioning import Workspace, task, workflow
+
+CALLS = 8
+
+
+def threads() -> int:
+    """How many threads this process has, those that the interpreter does not know included."""
+    return len(os.listdir("/proc/self/task"))
+
+
+@task(idempotent=True)
+def hog(number: int) -> int:
+    return sum(range(number, 20_000_000))  # One call into C: nobody else has the interpreter meanwhile.
+
+
+@workflow
+def hogs() -> list[int]:
+    return [hog(number) for number in range(CALLS)]
+
+
+def test_calls_that_keep_the_interpreter_for_themselves_have_no_more_threads_than_calls(workspace: Workspace) -> None:
+    before, most, over = threads(), [0], threading.Event()
+
+    def watch() -> None:
+        while not over.is_set():
+            most[0] = max(most[0], threads())
+            time.sleep(0.002)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    hogs.run(workspace, "key").wait()
+    over.set()
+    watcher.join()
+    # The engine's thread, the store's, the watcher's, and some that read the store come on top.
+    assert 0 < most[0] - before <= 3 * CALLS
+
+
+def test_calls_that_wait_do_so_side_by_side(workspace: Workspace) -> None:
+    together = threading.Barrier(CALLS)
+
+    @task(idempotent=True)
+    def meet(number: int) -> int:
+        return number if together.wait(60) >= 0 else -1
+
+    @workflow
+    def meeting() -> list[int]:
+        return [meet(number) for number in range(CALLS)]
+
+    assert meeting.run(workspace, "key").result() == list(range(CALLS))
