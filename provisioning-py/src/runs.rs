@@ -49,6 +49,9 @@ impl Missed {
 struct Told {
     events: VecDeque<Happening>,
     ended: Option<Result<Report>>,
+    /// How many threads wait for events, and how many for the end alone.
+    takers: usize,
+    enders: usize,
     /// Called when there is something new, once until that is taken.
     on_change: Option<Py<PyAny>>,
     has_called: bool,
@@ -59,12 +62,19 @@ impl Feed {
         let feed = self.clone();
         Observer::new(move |event| {
             let mut told = feed.lock();
+            if told.enders > 0 && told.takers == 0 && told.on_change.is_none() {
+                // Whoever waits wants to hear of the end, and is not woken before.
+                return;
+            }
             if told.events.len() < MOST_BEHIND {
                 told.events.push_back(Happening::Event(event.clone()));
             } else if let Some(Happening::Missed(missed)) = told.events.back_mut() {
                 missed.count += 1;
             } else {
                 told.events.push_back(Happening::Missed(Missed { count: 1, ..Missed::NONE }));
+            }
+            if told.takers > 0 {
+                feed.changed.notify_all();
             }
             feed.tell(told);
         })
@@ -74,12 +84,12 @@ impl Feed {
         let mut told = self.lock();
         told.ended = Some(report);
         told.has_called = false;
+        self.changed.notify_all();
         self.tell(told);
     }
 
-    /// Tells whoever waits that there is something new.
+    /// Tells whoever has asked for it that there is something new.
     fn tell(&self, mut told: MutexGuard<'_, Told>) {
-        self.changed.notify_all();
         if !told.has_called && told.on_change.is_some() {
             told.has_called = true;
             // Nobody may hold the feed who waits for the interpreter.
@@ -99,16 +109,20 @@ impl Feed {
     /// Waits until there is something to take, for so long at most.
     fn wait(&self, limit: Duration) {
         let nothing = |told: &mut Told| told.events.is_empty() && told.ended.is_none();
-        drop(self.changed.wait_timeout_while(self.lock(), limit, nothing).unwrap_or_else(PoisonError::into_inner));
+        let mut told = self.lock();
+        told.takers += 1;
+        let (mut told, _) = self.changed.wait_timeout_while(told, limit, nothing).unwrap_or_else(PoisonError::into_inner);
+        told.takers -= 1;
     }
 
     /// Waits until the run has ended, for so long at most; what it tells is let go.
     fn wait_for_end(&self, limit: Duration) {
-        let runs = |told: &mut Told| {
-            told.events.clear();
-            told.ended.is_none()
-        };
-        drop(self.changed.wait_timeout_while(self.lock(), limit, runs).unwrap_or_else(PoisonError::into_inner));
+        let mut told = self.lock();
+        told.events.clear();
+        told.enders += 1;
+        let runs = |told: &mut Told| told.ended.is_none();
+        let (mut told, _) = self.changed.wait_timeout_while(told, limit, runs).unwrap_or_else(PoisonError::into_inner);
+        told.enders -= 1;
     }
 }
 
