@@ -1,8 +1,8 @@
 //! The command line: a thin face on the engine.
 //!
-//! [`run`] is the whole command; [`opening`] is what it opens a workspace with, [`texts`] what it shows of plans
-//! and runs. What a command does is in `commands`, what a person sees in `render`, what a script
-//! sees of an error in `exit`. No planning and no state is here.
+//! [`run`] is the whole command; [`opening`] is what it opens a workspace with, [`texts`] what it shows of plans. What a
+//! command does is in `commands`, what a person sees in `render`, what a script sees of an error in `exit`. No planning and
+//! no state is here.
 #![deny(missing_docs)]
 
 mod args;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use provisioning_core::error::{Error, ErrorKind, Result, Retry};
 use provisioning_core::provider::Context as CoreContext;
 use provisioning_core::value::Value;
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use tokio::runtime::Handle;
@@ -15,7 +16,7 @@ use crate::errors::{self, Foreign};
 use crate::hosts::Host;
 use crate::thread::EngineThread;
 use crate::values::to_python;
-use crate::workers::Workers;
+use crate::workers::{Work, Workers};
 
 /// An object whose methods are called, what runs their coroutines, and where the engine lives.
 #[derive(Debug, Clone)]
@@ -88,17 +89,27 @@ impl Target {
         arguments: Vec<Argument>,
         take: impl FnOnce(&Bound<'_, PyAny>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let (parts, (answer, answered)) = (self.0.clone(), oneshot::channel());
-        let work = move |py: Python<'_>| {
-            // Nobody may wait for the answer any longer.
-            answer.send(parts.begin(py, method, arguments, take)).ok();
+        let (answer, answered) = oneshot::channel();
+        let (called, asked) = (self.0.clone(), self.0.clone());
+        // Nobody calls any more what nobody waits for any more: it was cut off, or took too long, before it began.
+        let waiting = Arc::new(());
+        let wanted = Arc::downgrade(&waiting);
+        let begin = move |py: Python<'_>| match wanted.upgrade() {
+            Some(_) => called.prepare(py, method, arguments),
+            None => Err(PyRuntimeError::new_err("nobody waits for it any longer")),
         };
-        let no_thread = |error: std::io::Error| {
+        let end = move |py: Python<'_>, given: PyResult<Bound<'_, PyAny>>| {
+            // Nobody may wait for the answer any longer.
+            answer.send(asked.begun(py, given, take)).ok();
+        };
+        let no_thread = |error: PyErr| {
             Error::new(ErrorKind::Unavailable, format!("`{method}` cannot be called: {error}")).with_retry(Retry::Later(None))
         };
-        self.0.workers.begin(&self.0.runtime, work).map_err(no_thread)?;
+        self.0.workers.begin(&self.0.runtime, Work::new(begin, end)).map_err(no_thread)?;
         let broken = |_| Error::bug(format!("`{method}` broke off")).with_retry(Retry::Unsure);
-        match answered.await.map_err(broken)?? {
+        let came = answered.await.map_err(broken)??;
+        drop(waiting);
+        match came {
             Begun::Done(taken) => Ok(taken),
             Begun::Awaited(awaited, take) => self.finish(awaited, take).await,
         }
@@ -120,14 +131,20 @@ impl Target {
 }
 
 impl Parts {
-    fn begin<T, F>(&self, py: Python<'_>, method: &str, arguments: Vec<Argument>, take: F) -> Result<Begun<T, F>>
+    /// The method and what it is called with.
+    fn prepare(&self, py: Python<'_>, method: &str, arguments: Vec<Argument>) -> PyResult<(Py<PyAny>, Py<PyTuple>)> {
+        let arguments = arguments.into_iter().map(|argument| argument.into_python(py, &self.runtime));
+        let arguments = PyTuple::new(py, arguments.collect::<PyResult<Vec<_>>>()?)?;
+        Ok((self.object.bind(py).getattr(method)?.unbind(), arguments.unbind()))
+    }
+
+    /// What came of a call: what it gave is read, or awaited where it is still to come.
+    fn begun<T, F>(&self, py: Python<'_>, given: PyResult<Bound<'_, PyAny>>, take: F) -> Result<Begun<T, F>>
     where
         F: FnOnce(&Bound<'_, PyAny>) -> Result<T>,
     {
         let caught = |error: PyErr| errors::caught(py, &error, self.foreign);
-        let arguments = arguments.into_iter().map(|argument| argument.into_python(py, &self.runtime));
-        let arguments = arguments.collect::<PyResult<Vec<_>>>().and_then(|arguments| PyTuple::new(py, arguments));
-        let given = arguments.and_then(|arguments| self.object.bind(py).call_method1(method, arguments)).map_err(caught)?;
+        let given = given.map_err(caught)?;
         if given.getattr_opt("__await__").map_err(caught)?.is_none() {
             return take(&given).map(Begun::Done);
         }

@@ -50,7 +50,7 @@ mod _provisioning {
     #[pymodule_export]
     use super::values::Secret;
     #[pymodule_export]
-    use super::workers::ending;
+    use super::workers::{Calls, Work, ending};
     #[pymodule_export]
     use super::workspace::Workspace;
 

@@ -52,6 +52,8 @@ struct Told {
     /// How many threads wait for events, and how many for the end alone.
     takers: usize,
     enders: usize,
+    /// Whether somebody takes the events: then whoever waits for the end lets none of them go.
+    followed: bool,
     /// Called when there is something new, once until that is taken.
     on_change: Option<Py<PyAny>>,
     has_called: bool,
@@ -62,7 +64,7 @@ impl Feed {
         let feed = self.clone();
         Observer::new(move |event| {
             let mut told = feed.lock();
-            if told.enders > 0 && told.takers == 0 && told.on_change.is_none() {
+            if told.enders > 0 && !told.followed && told.on_change.is_none() {
                 // Whoever waits wants to hear of the end, and is not woken before.
                 return;
             }
@@ -86,6 +88,8 @@ impl Feed {
         told.has_called = false;
         self.changed.notify_all();
         self.tell(told);
+        // Whoever is told holds the run, which holds this.
+        self.lock().on_change = None;
     }
 
     /// Tells whoever has asked for it that there is something new.
@@ -118,7 +122,9 @@ impl Feed {
     /// Waits until the run has ended, for so long at most; what it tells is let go.
     fn wait_for_end(&self, limit: Duration) {
         let mut told = self.lock();
-        told.events.clear();
+        if !told.followed {
+            told.events.clear();
+        }
         told.enders += 1;
         let runs = |told: &mut Told| told.ended.is_none();
         let (mut told, _) = self.changed.wait_timeout_while(told, limit, runs).unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +154,8 @@ impl Run {
     /// Waits with the interpreter released, and lets signals through; gives whether what was waited for has come.
     fn wait(&self, py: Python<'_>, seconds: Option<f64>, once: impl Fn(Duration) -> bool + Sync) -> PyResult<bool> {
         self.check_process(py)?;
-        let end = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).map(|limit| Instant::now() + limit);
+        let limit = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let end = limit.and_then(|limit| Instant::now().checked_add(limit));
         loop {
             let left = end.map_or(GLANCE, |end| end.saturating_duration_since(Instant::now()).min(GLANCE));
             if py.detach(|| once(left)) {
@@ -175,6 +182,7 @@ impl Run {
         let (events, ended) = {
             let mut told = self.feed.lock();
             told.has_called = false;
+            told.followed = true;
             let count = told.events.len().min(most);
             let events: Vec<_> = told.events.drain(..count).collect();
             (events, told.ended.is_some() && told.events.is_empty())

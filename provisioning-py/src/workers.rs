@@ -1,36 +1,150 @@
 //! The threads on which methods in Python are called.
 //!
-//! A thread that enters the interpreter is made known to it each time, which costs as much as a short method. These threads
-//! enter once, and wait for work outside of the lock; one that finds work waiting keeps the lock for it. Only one of them can
-//! have the lock, so another one is roused only when those that work have stopped coming back for more: they wait for something.
+//! They are Python's own, and daemons: what they run is a loop in Python (`_bridge.serve`), so that nothing of Rust lies below
+//! a method that returns when the interpreter is ending already. A thread waits for work outside of the lock; one that finds
+//! work waiting keeps the lock for it. Only one of them can have the lock, so another one is roused only when those that work
+//! have stopped coming back for more: they wait for something.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
-use std::{fmt, io};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use tokio::runtime::Handle;
 
 /// How often it is looked at whether work is taken.
 const GLANCE: Duration = Duration::from_millis(1);
 
-type Work = Box<dyn FnOnce(Python<'_>) + Send>;
+type Begin = Box<dyn FnOnce(Python<'_>) -> PyResult<(Py<PyAny>, Py<PyTuple>)> + Send>;
+type End = Box<dyn FnOnce(Python<'_>, PyResult<Bound<'_, PyAny>>) + Send>;
+
+/// A method that is to be called, and what becomes of what it gives.
+#[pyclass(module = "_provisioning")]
+pub(crate) struct Work {
+    begin: Mutex<Option<Begin>>,
+    end: Mutex<Option<End>>,
+}
+
+impl Work {
+    pub(crate) fn new(
+        begin: impl FnOnce(Python<'_>) -> PyResult<(Py<PyAny>, Py<PyTuple>)> + Send + 'static,
+        end: impl FnOnce(Python<'_>, PyResult<Bound<'_, PyAny>>) + Send + 'static,
+    ) -> Self {
+        Self { begin: Mutex::new(Some(Box::new(begin))), end: Mutex::new(Some(Box::new(end))) }
+    }
+
+    fn finish(&self, py: Python<'_>, given: PyResult<Bound<'_, PyAny>>) {
+        let _inside = Inside::enter(py);
+        if let Some(end) = self.end.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            end(py, given);
+        }
+    }
+}
+
+#[pymethods]
+impl Work {
+    /// The method and its arguments; `None` where they cannot be had, which is told already.
+    fn begin(&self, py: Python<'_>) -> Option<(Py<PyAny>, Py<PyTuple>)> {
+        let _inside = Inside::enter(py);
+        let begin = self.begin.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        begin(py).map_err(|error| self.finish(py, Err(error))).ok()
+    }
+
+    /// Takes what the method gave.
+    fn done(&self, py: Python<'_>, given: Bound<'_, PyAny>) {
+        self.finish(py, Ok(given));
+    }
+
+    /// Takes what the method raised.
+    fn failed(&self, py: Python<'_>, exception: Bound<'_, PyAny>) {
+        self.finish(py, Err(PyErr::from_value(exception)));
+    }
+}
 
 /// Whether the interpreter is about to end: who is outside of it then stays there.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
-/// Says that the interpreter is about to end.
+/// How many threads are on their way through what is written here, and may wait for the interpreter.
+static INSIDE: AtomicUsize = AtomicUsize::new(0);
+
+/// How long an ending interpreter waits for them.
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Says that the interpreter is about to end: whoever is inside is let out, and nobody is let in any more.
 #[pyfunction]
-pub(crate) fn ending() {
+pub(crate) fn ending(py: Python<'_>) {
     ENDING.store(true, Ordering::SeqCst);
+    let since = Instant::now();
+    py.detach(|| {
+        while INSIDE.load(Ordering::SeqCst) > 0 && since.elapsed() < LONGEST {
+            thread::sleep(GLANCE);
+        }
+    });
+}
+
+/// A thread that is on its way through. An interpreter that ends while it waits for it would tear it out of the middle.
+struct Inside;
+
+impl Inside {
+    /// Goes in; `None` where nobody is let in any more.
+    fn new() -> Option<Self> {
+        INSIDE.fetch_add(1, Ordering::SeqCst);
+        let inside = Self;
+        (!ENDING.load(Ordering::SeqCst)).then_some(inside)
+    }
+
+    /// Goes in, with the interpreter's lock, or stays outside for ever.
+    fn enter(py: Python<'_>) -> Self {
+        Self::new().unwrap_or_else(|| py.detach(stay))
+    }
+}
+
+/// Stays where it is until the process ends.
+fn stay() -> ! {
+    loop {
+        thread::park();
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// The threads, and the work that none of them has taken yet. They go when nobody holds this any longer.
 #[derive(Default)]
 pub(crate) struct Workers(Arc<Shared>);
+
+/// Where a thread asks for work.
+#[pyclass(frozen, module = "_provisioning")]
+pub(crate) struct Calls(Arc<Shared>);
+
+#[pymethods]
+impl Calls {
+    /// The next method to call; waits for one, and gives `None` when there will never be any.
+    fn next(&self, py: Python<'_>) -> Option<Work> {
+        let waiting = self.0.take(&mut self.0.lock());
+        if waiting.is_some() {
+            return waiting;
+        }
+        let (work, _inside) = py.detach(|| {
+            let work = self.0.wait();
+            // On its way back to the interpreter.
+            (work, Inside::new().unwrap_or_else(|| stay()))
+        });
+        work
+    }
+
+    /// Says that a thread has come.
+    fn come(&self) {
+        self.0.lock().coming -= 1;
+    }
+}
 
 #[derive(Default)]
 struct Shared {
@@ -90,22 +204,8 @@ impl Shared {
         }
     }
 
-    /// Does work for as long as there is any.
-    fn serve(&self) {
-        Python::attach(|py| {
-            self.lock().coming -= 1;
-            loop {
-                let work = self.take(&mut self.lock());
-                match work.or_else(|| py.detach(|| self.wait())) {
-                    Some(work) => work(py),
-                    None => return,
-                }
-            }
-        });
-    }
-
     /// Has another thread come and work.
-    fn rouse(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> io::Result<()> {
+    fn rouse(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> PyResult<()> {
         state.busy += 1;
         state.coming += 1;
         if state.idle > 0 {
@@ -115,9 +215,8 @@ impl Shared {
             return Ok(());
         }
         drop(state);
-        let shared = self.clone();
-        let begun = thread::Builder::new().name("provisioning-call".into()).spawn(move || shared.serve());
-        begun.map(drop).inspect_err(|_| {
+        let calls = Calls(self.clone());
+        Python::attach(|py| py.import("provisioning._bridge")?.call_method1("start", (calls,)).map(drop)).inspect_err(|_| {
             let mut state = self.lock();
             state.busy -= 1;
             state.coming -= 1;
@@ -126,15 +225,16 @@ impl Shared {
 }
 
 impl Workers {
-    /// Has something done on one of the threads, with the interpreter's lock.
+    /// Has a method called on one of the threads.
     ///
     /// # Errors
     /// Where there has to be another thread, and the system gives none.
-    pub(crate) fn begin(&self, runtime: &Handle, work: impl FnOnce(Python<'_>) + Send + 'static) -> io::Result<()> {
+    pub(crate) fn begin(&self, runtime: &Handle, work: Work) -> PyResult<()> {
         let mut state = self.0.lock();
-        state.work.push_back(Box::new(work));
+        state.work.push_back(work);
         if state.busy == 0 {
-            return self.0.rouse(state);
+            // What nobody does is not done later, when nobody asks for it any more.
+            return self.0.rouse(state).inspect_err(|_| drop(self.0.lock().work.pop_back()));
         }
         if !std::mem::replace(&mut state.watched, true) {
             runtime.spawn(watch(self.0.clone(), state.taken));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use provisioning_core::config::Settings;
 use provisioning_core::engine::{Control, Engine, PlanOptions, Refresh, Report, StepStatus};
-use provisioning_core::error::{Error, Result};
+use provisioning_core::error::{Error, ErrorKind, Result};
 use provisioning_core::event::Observer;
 use provisioning_core::graph::Graph;
 use provisioning_core::name::{ResourceName, RunId, StepId};
@@ -189,10 +189,6 @@ impl Workspace {
         self.opened.location.environment.as_deref()
     }
 
-    fn has_store(&self) -> bool {
-        self.opened.location.store.exists()
-    }
-
     /// Every name with what it depends on.
     fn validate(&self, py: Python<'_>, document: Option<Document<'_>>) -> PyResult<Vec<(String, Vec<String>)>> {
         let desired = self.desired(py, document.as_ref())?;
@@ -253,14 +249,24 @@ impl Workspace {
             // What was begun is looked after first; what was not is planned anew, by what the program says now.
             let is_open = |step: &StepStatus| step.status.open().is_some();
             let status = engine.status().await?;
-            if status.last_run.is_some_and(|last| last.undoes.is_none()) && status.unfinished.iter().any(is_open) {
+            let is_rollback = status.last_run.as_ref().is_some_and(|last| last.undoes.is_some());
+            if is_rollback && !status.unfinished.is_empty() {
+                let error = Error::new(ErrorKind::Conflict, "the last run is a rollback that did not come to its end");
+                return Err(error.with_hint("`workspace.continue_rollback()` goes on with it"));
+            }
+            let mut resumed = None;
+            if status.unfinished.iter().any(is_open) {
                 let report = engine.resume(None, &control).await?;
                 if report.outcome != Outcome::Completed {
                     return Ok(report);
                 }
+                resumed = Some(report);
             }
             let plan = engine.plan(&desired, &PlanOptions::new(Command::Apply)).await?;
-            engine.apply(&plan, &control).await
+            match resumed {
+                Some(report) if plan.is_empty() => Ok(report),
+                _ => engine.apply(&plan, &control).await,
+            }
         })
     }
 

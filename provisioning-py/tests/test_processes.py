@@ -290,3 +290,23 @@ say("alone")
     assert sorted([said(process), said(process)]) == ["alone", "begun"]
     _, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, "") and len(done(folder)) == STEPS
+
+
+def test_a_call_that_comes_back_while_the_interpreter_ends_breaks_nothing(folder: Path, start: Start) -> None:
+    program = """
+import time
+
+@task(timeout=0.02)
+def slow(number):
+    time.sleep(0.03 + number * 0.003)
+
+@workflow
+def late():
+    return [slow(number) for number in range(8)]
+
+late.run(Workspace.open(folder), None).wait(check=False)
+"""
+    for _ in range(4):
+        process = start(PROGRAM + program, str(folder))
+        _, errors = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, errors) == (0, "")

@@ -154,9 +154,8 @@ impl Run {
     fn draw(&self) {
         let Some(bar) = &self.bar else { return };
         bar.set_position(self.done as u64);
-        if let Some(left) = self.left.filter(|left| *left >= WORTH_TELLING) {
-            bar.set_prefix(format!(", about {} left", took(left)));
-        }
+        let left = self.left.filter(|left| *left >= WORTH_TELLING);
+        bar.set_prefix(left.map_or_else(String::new, |left| format!(", about {} left", took(left))));
         if let Some((id, (_, what))) = self.running.iter().min_by_key(|(_, (since, _))| *since) {
             let others = self.running.len() - 1;
             let others = if others > 0 { format!(" (and {others} more)") } else { String::new() };

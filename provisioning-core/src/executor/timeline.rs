@@ -72,11 +72,12 @@ impl Timeline {
         };
         let ended = |at: &StepIndex| self.spans.get(at).and_then(|span| Some((span.begun, span.ended?)));
         let mut way: Vec<StepIndex> = Vec::new();
-        let mut next = self.spans.keys().copied().filter(|at| ended(at).is_some()).max_by_key(|at| (ended(at), *at));
+        let end = |at: &StepIndex| ended(at).map(|(_, end)| end);
+        let mut next = self.spans.keys().copied().filter(|at| end(at).is_some()).max_by_key(|at| (end(at), *at));
         let mut waited = Duration::ZERO;
         while let Some(at) = next {
             way.push(at);
-            next = before(at).filter(|at| ended(at).is_some()).max_by_key(|at| (ended(at).map(|(_, end)| end), *at));
+            next = before(at).filter(|at| end(at).is_some()).max_by_key(|at| (end(at), *at));
             let since = next.and_then(|at| ended(&at)).map_or(Duration::ZERO, |(_, end)| end);
             waited += ended(&at).map_or(Duration::ZERO, |(begun, _)| begun.saturating_sub(since));
         }
@@ -125,6 +126,12 @@ mod tests {
         let path = path(&["a", "b", "c"], &[(0, 2), (2, 5), (5, 9)]).expect("three steps");
         assert_eq!(names(&path), [("c", 4)]);
         assert_eq!((path.waited, path.unlimited), (Duration::from_secs(5), Duration::from_secs(4)));
+    }
+
+    #[test]
+    fn the_way_ends_with_the_step_that_ended_last() {
+        let path = path(&["long", "short", "shorter"], &[(0, 10), (0, 1), (1, 2)]).expect("three steps");
+        assert_eq!((names(&path), path.waited), (vec![("long", 10)], Duration::ZERO));
     }
 
     #[test]

@@ -28,12 +28,14 @@ class Loop:
     def __init__(self) -> None:
         self._own: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
+        self._thread = threading.current_thread()
         self.callers: asyncio.AbstractEventLoop | None = None
 
     def submit(self, coroutine: Coroutine[Any, Any, Any]) -> concurrent.futures.Future[Any]:
         """Run a coroutine; give the future of what it gives."""
         import asyncio  # Not before it is needed: it is most of what importing the package would take.
 
+        coroutine = _kept_in(coroutine)
         loop = self.callers
         if loop is None or not loop.is_running():
             loop = self._started()
@@ -41,19 +43,53 @@ class Loop:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._own is None:
+            if self._own is None or not self._thread.is_alive():
                 import asyncio
 
                 self._own = asyncio.new_event_loop()
-                threading.Thread(target=self._own.run_forever, name="provisioning-coroutines", daemon=True).start()
+                self._thread = threading.Thread(target=self._own.run_forever, name="provisioning-coroutines", daemon=True)
+                self._thread.start()
             return self._own
 
     def close(self) -> None:
         """End the loop that was started here."""
         with self._lock:
-            if self._own is not None:
-                self._own.call_soon_threadsafe(self._own.stop)
-                self._own = None
+            own, self._own = self._own, None
+            if own is not None and self._thread.is_alive():
+                own.call_soon_threadsafe(own.stop)
+                self._thread.join()
+                own.close()
+
+
+async def _kept_in(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """A coroutine that ends nothing but itself: what would end a program ends a loop, and everybody in it."""
+    try:
+        return await coroutine
+    except (SystemExit, KeyboardInterrupt) as exception:
+        raise RuntimeError(f"{type(exception).__name__} in a coroutine: {exception}") from exception
+
+
+def start(calls: Any) -> None:
+    """Start a thread that calls methods."""
+    threading.Thread(target=serve, args=(calls,), name="provisioning-call", daemon=True).start()
+
+
+def serve(calls: Any) -> None:
+    """Call methods for as long as there are any."""
+    calls.come()
+    while (work := calls.next()) is not None:
+        called = work.begin()
+        if called is None:
+            continue
+        method, arguments = called
+        try:
+            given = method(*arguments)
+        except BaseException as exception:
+            work.failed(exception)
+        else:
+            work.done(given)
+            del given
+        del work, called, method, arguments
 
 
 def then(given: Any, convert: Callable[[Any], Any]) -> Any:

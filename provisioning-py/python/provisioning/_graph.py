@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from .infrastructure import Infrastructure
 from .providers import Context
 from .schemas import Schema
 from .tasks import Result, Task, injected, reference, step_of
-from .values import is_name, literal
+from .values import is_name, literal, plain
 
 _WORDS = {"config", "env", "secret", "input", "workspace", "run"}
 """What references begin with that lead to no step."""
@@ -47,7 +48,12 @@ class Graph:
         for name, parameter in shape.signature.parameters.items():
             if name not in said and name not in shape.injected and parameter.default is not parameter.empty:
                 said[name] = written(parameter.default)
-        said = {name: value for name, value in said.items() if value is not None}
+        for name in [name for name, value in said.items() if value is None]:
+            default = shape.signature.parameters[name].default
+            if default is not None and default is not inspect.Parameter.empty:
+                hint = f"nothing stands for its default, which is {default!r}"
+                raise InvalidError(f"the task `{task.name}` cannot be handed None for `{name}`", hint=hint)
+            del said[name]
         name = self._free(options.step or task.name, given=options.step is not None)
         retry = {"attempts": options.retries + 1, "initial_seconds": options.retry_delay}
         said["retry"] = {key: value for key, value in retry.items() if value is not None}
@@ -77,6 +83,7 @@ class Graph:
 
 def written(value: Any) -> Any:
     """A value as a document has it: results as references, and texts as they are."""
+    value = value if isinstance(value, (Result, Task)) else plain(value)
     if isinstance(value, Result):
         return reference(value)
     if isinstance(value, str):
@@ -122,7 +129,7 @@ class TaskAdapter:
         return [given(id) for id in ids]
 
     def create(self, context: Context, spec: dict[str, Any]) -> Any:
-        if context.object is not None:
+        if context.object is not None and (self.shape.find is not None or given(context.object) is not None):
             # Somebody said that it was done, or it was found.
             said = given(context.object)
             return self.find(context, spec) if said is None else {**spec, **said}

@@ -13,11 +13,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from . import providers, runs, services, workflows, workspace
+from .errors import InvalidError
 from .events import Event, event
 from .plans import Plan
 from .providers import Found, Reply, Wait
@@ -97,8 +99,14 @@ class Run:
     async def wait(self, *, check: bool = True) -> Report:
         """Wait until the run has ended; see `provisioning.Run.wait`."""
         if self._inner._on_event is not None:
+            call, self._inner._on_event = self._inner._on_event, None
             async for told in self:
-                self._inner._on_event(told)
+                try:
+                    call(told)
+                except BaseException:
+                    self.cancel()
+                    await self.wait(check=False)
+                    raise
         with self._waiting() as waiter:
             while not self.is_done:
                 if not self._followed:
@@ -159,7 +167,33 @@ async def run(
 ) -> R:
     """Run a workflow's job in this loop, and give what it gave."""
     await start(job, on_event=on_event, on_failure=on_failure, parallelism=parallelism)
-    return await asyncio.to_thread(job.result)
+    return await _in_thread(job.result)
+
+
+async def _in_thread(function: Callable[..., T], *args: Any, **options: Any) -> T:
+    """Call something that waits, on a thread of its own: those of the loop may be what it waits for."""
+    loop = asyncio.get_running_loop()
+    given: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, exception: BaseException | None) -> None:
+        if given.done():
+            return
+        if exception is None:
+            given.set_result(result)  # type: ignore[arg-type]
+        else:
+            given.set_exception(exception)
+
+    def call() -> None:
+        result, raised = None, None
+        try:
+            result = function(*args, **options)
+        except BaseException as exception:
+            raised = exception
+        with contextlib.suppress(RuntimeError):  # The loop may have ended meanwhile.
+            loop.call_soon_threadsafe(settle, result, raised)
+
+    threading.Thread(target=call, name="provisioning-wait", daemon=True).start()
+    return await given
 
 
 class _Opening:
@@ -169,7 +203,7 @@ class _Opening:
         self._path, self._options = path, options
 
     async def _open(self) -> Workspace:
-        return Workspace(await asyncio.to_thread(workspace.Workspace.open, self._path, **self._options))
+        return Workspace(await _in_thread(workspace.Workspace.open, self._path, **self._options))
 
     def __await__(self) -> Generator[Any, None, Workspace]:
         return self._open().__await__()
@@ -204,11 +238,11 @@ class Workspace:
 
     async def _call(self, function: Callable[..., T], *args: Any, **options: Any) -> T:
         self.sync._loop.callers = asyncio.get_running_loop()
-        return await asyncio.to_thread(function, *args, **options)
+        return await _in_thread(function, *args, **options)
 
-    def _run(self, begun: runs.Run) -> Run:
+    def _run(self, begin: Callable[[], runs.Run]) -> Run:
         self.sync._loop.callers = asyncio.get_running_loop()
-        return Run(begun)
+        return Run(begin())
 
     async def validate(self, wanted: Wanted | None = None) -> dict[str, list[str]]:
         """Check what is declared; see `provisioning.Workspace.validate`."""
@@ -238,11 +272,13 @@ class Workspace:
 
     def apply(self, plan: Plan, *, on_failure: OnFailure | None = None, parallelism: int | None = None) -> Run:
         """Carry out a plan, of whatever sort; await the run, or iterate over it."""
-        return self._run(self.sync.apply(plan, on_failure=on_failure, parallelism=parallelism))
+        if not isinstance(plan, Plan):
+            raise InvalidError("`apply` takes a plan", hint="write `apply(await workspace.plan(...))`")
+        return self._run(lambda: self.sync.apply(plan, on_failure=on_failure, parallelism=parallelism))
 
     def resume(self, run: str | None = None, *, on_failure: OnFailure | None = None, parallelism: int | None = None) -> Run:
         """Go on with a run."""
-        return self._run(self.sync.resume(run, on_failure=on_failure, parallelism=parallelism))
+        return self._run(lambda: self.sync.resume(run, on_failure=on_failure, parallelism=parallelism))
 
     async def plan_rollback(self, run: str | None = None, *, to: str | None = None) -> Plan:
         """Plan the way back from a run; `apply` takes it."""
@@ -250,7 +286,7 @@ class Workspace:
 
     def continue_rollback(self, *, parallelism: int | None = None) -> Run:
         """Go on with the rollback that failed, was stopped or died."""
-        return self._run(self.sync.continue_rollback(parallelism=parallelism))
+        return self._run(lambda: self.sync.continue_rollback(parallelism=parallelism))
 
     async def state(self) -> dict[str, StateRow]:
         """Give what the state keeps, by name."""
@@ -290,7 +326,7 @@ class Context:
 
     async def identified(self, object: str) -> None:
         """Make the external identity durable."""
-        await asyncio.to_thread(self.sync.identified, object)
+        await _in_thread(self.sync.identified, object)
 
     def progress(self, message: str) -> None:
         """Show a line about what the call is doing."""
@@ -305,19 +341,19 @@ class Host:
 
     async def run(self, command: str | Sequence[str], **options: Any) -> Output:
         """Run a command to its end."""
-        return await asyncio.to_thread(self.sync.run, command, **options)
+        return await _in_thread(self.sync.run, command, **options)
 
     async def put(self, path: str | os.PathLike[str], content: str | bytes, mode: int = 0o644) -> None:
         """Put a file, whole or not at all, with its permission bits."""
-        await asyncio.to_thread(self.sync.put, path, content, mode)
+        await _in_thread(self.sync.put, path, content, mode)
 
     async def get(self, path: str | os.PathLike[str]) -> bytes | None:
         """Read a file; ``None`` where it does not exist."""
-        return await asyncio.to_thread(self.sync.get, path)
+        return await _in_thread(self.sync.get, path)
 
     async def facts(self) -> Facts:
         """Say what the host is."""
-        return await asyncio.to_thread(self.sync.facts)
+        return await _in_thread(self.sync.facts)
 
 
 class ResourceKind(ABC, Generic[Spec, State]):

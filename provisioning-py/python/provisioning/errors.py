@@ -114,7 +114,7 @@ class ProvisioningError(Exception):
     ) -> None:
         super().__init__(message)
         self.hint = hint
-        self.retry = self.default_retry if retry is None else retry
+        self.retry = self.default_retry if retry is None else Retry(retry)
         self.after = after
         self.context = dict(context or {})
         self.diagnostics = tuple(diagnostics)
@@ -218,6 +218,8 @@ class RunError(ProvisioningError):
         self.report = report
         if report.failures:
             self.code = report.failures[0].code  # type: ignore[misc]
+        elif report.outcome == "cancelled":
+            self.code = "cancelled"  # type: ignore[misc]
         elif report.in_doubt:
             self.code = "in_doubt"  # type: ignore[misc]
 
@@ -300,4 +302,7 @@ def _read(exception: BaseException) -> dict[str, Any]:
     if place:
         message += f" ({place})"
     code = "unavailable" if isinstance(exception, (ConnectionError, TimeoutError)) else "bug"
+    if not isinstance(exception, Exception) or type(exception).__name__ == "CancelledError":
+        # It was broken off, and nobody knows how far it came.
+        return {"code": code, "message": message, "retry": Retry.UNSURE.value}
     return {"code": code, "message": message}

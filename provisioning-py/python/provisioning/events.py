@@ -115,17 +115,20 @@ class Event:
 
 def event(text: str) -> Event:
     """An event as the engine writes it."""
-    data: dict[str, Any] = json.loads(text, object_hook=_seconds)
+    data: dict[str, Any] = json.loads(text)
     return _transient(data) if data.pop("event", "recorded") == "transient" else _recorded(data)
 
 
-def _seconds(document: dict[str, Any]) -> Any:
-    """A duration as seconds; anything else as it is."""
-    return document["secs"] + document["nanos"] / 1e9 if document.keys() == {"secs", "nanos"} else document
+def _timed(data: dict[str, Any]) -> dict[str, Any]:
+    """The same with its durations as seconds."""
+    for key in ("after", "retry_after", "left"):
+        if isinstance(data.get(key), dict):
+            data[key] = data[key]["secs"] + data[key]["nanos"] / 1e9
+    return data
 
 
 def _transient(data: dict[str, Any]) -> Event:
-    return Event(EventName(data.pop("what")), data.pop("run", None), data.pop("step", None), data=data)
+    return Event(EventName(data.pop("what")), data.pop("run", None), data.pop("step", None), data=_timed(data))
 
 
 def _recorded(data: dict[str, Any]) -> Event:
@@ -137,4 +140,4 @@ def _recorded(data: dict[str, Any]) -> Event:
         return Event(EventName(fact), run, None, seq, at, said)
     step = said.pop("id")
     [(fact, said)] = said.items()
-    return Event(EventName(fact), run, step, seq, at, said or {})
+    return Event(EventName(fact), run, step, seq, at, _timed(said or {}))

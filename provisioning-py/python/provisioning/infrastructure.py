@@ -118,8 +118,8 @@ class Infrastructure:
         summary
             One sentence for people.
         """
-        said = {"type": type, "default": default, "summary": summary}
-        self._add("inputs", name, {key: value for key, value in said.items() if value not in (None, "")})
+        said = {"type": type, **({"summary": summary} if summary else {}), **({} if default is None else {"default": default})}
+        self._add("inputs", name, said)
         return Reference(f"input.{name}")
 
     def provider(self, alias: str, type: str, /, **settings: Any) -> Declared:

@@ -179,7 +179,6 @@ class Run:
     def __init__(self, native: _provisioning.Run, on_event: Callable[[Event], object] | None = None) -> None:
         self._native = native
         self._on_event = on_event
-        self._lock = threading.RLock()
         _live.add(self)
 
     @property
@@ -354,11 +353,14 @@ class _Live:
     def _end(self, run: Run, died: bool) -> None:
         if died:
             run.cancel()
+        run.unpause()
         try:
             report = run.wait(check=False)
         except BaseException as error:
             print(f"provisioning: a run broke off as the program ended: {error!r}", file=sys.stderr)
             return
+        if not died and not report.ok:
+            print(f"provisioning: {report}", file=sys.stderr)
         if died and report.outcome == "cancelled":
             print(f"provisioning: run {report.run} was stopped, since the program died; resume it", file=sys.stderr)
 

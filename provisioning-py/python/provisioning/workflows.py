@@ -181,13 +181,20 @@ class Job(Generic[R]):
             hint = "`run()` runs it"
             raise NotFoundError(f"the workflow `{self.workflow.name}` has no result under the key `{self.key}`", hint=hint)
         result = outputs["result"]
-        if result is UNKNOWN:
+        if _lacks_a_part(result):
             what = self._infrastructure.to_dict()["outputs"]["result"]["value"]
             raise NotFoundError(f"a part of what the workflow `{self.workflow.name}` gives is not there: `{what}`")
         return typing.cast(R, result)
 
     def __repr__(self) -> str:
         return f"<Job {self.workflow.name} {self.key}>"
+
+
+def _lacks_a_part(value: Any) -> bool:
+    """Whether something in a value is not there."""
+    if isinstance(value, dict):
+        return any(map(_lacks_a_part, value.values()))
+    return any(map(_lacks_a_part, value)) if isinstance(value, list) else value is UNKNOWN
 
 
 class WorkflowRun(Run, Generic[R]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, overload
 
@@ -48,6 +49,7 @@ class Workspace:
     def __init__(self, native: _provisioning.Workspace, loop: Loop) -> None:
         self._native = native
         self._loop = loop
+        weakref.finalize(self, loop.close).atexit = False
 
     @classmethod
     def open(
