@@ -15,12 +15,14 @@ from provisioning import (
     ConflictError,
     Context,
     EventName,
+    NotFoundError,
     Plan,
     Run,
     RunError,
     Secret,
     Token,
     UnavailableError,
+    UnsupportedError,
     Workflow,
     Workspace,
     task,
@@ -298,3 +300,40 @@ def test_a_sensitive_result_shows_nowhere(workspace: Workspace) -> None:
     state = run.job.workspace.state()
     assert state["word"].outputs["done"] is WITHHELD
     assert "open sesame" not in f"{events} {state} {run.report} {list(run.job.workspace.events())}"
+
+
+def test_a_sensitive_result_that_is_not_kept_is_told_and_never_handed_over_as_nothing(workspace: Workspace) -> None:
+    undone: list[Any] = []
+
+    @task(sensitive=True, idempotent=True, undo=undone.append)
+    def word() -> str:
+        return "open sesame"
+
+    @workflow
+    def hidden() -> Any:
+        return word()
+
+    job = hidden.job(workspace, "key")
+    job.run().wait()
+    with pytest.raises(NotFoundError, match="is a secret and not kept"):
+        job.result()
+    report = job.rollback().wait(check=False)
+    assert (report.ok, undone) == (False, []) and "cannot be undone without it" in str(report)
+
+
+def test_what_somebody_says_of_a_sensitive_result_is_refused(workspace: Workspace) -> None:
+    @task(sensitive=True)
+    def word() -> str:
+        raise UnavailableError("nobody knows")
+
+    @workflow
+    def hidden() -> Any:
+        return word()
+
+    job = hidden.job(workspace, "key")
+    assert list(job.run().wait(check=False).in_doubt) == ["word/create"]
+    with pytest.raises(UnsupportedError, match="must not be seen"):
+        job.settle("word/create", "open sesame")
+    with pytest.raises(NotFoundError, match="has no step `other`"):
+        job.settle("other")
+    assert "open sesame" not in str([event.data for event in job.workspace.events()])

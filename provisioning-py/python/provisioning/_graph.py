@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._bridge import then
-from .errors import InvalidError
+from .errors import DeniedError, InvalidError
 from .infrastructure import Infrastructure
 from .providers import Context
 from .schemas import Schema
 from .tasks import Result, Task, injected, reference, step_of
-from .values import is_name, literal, plain
+from .values import WITHHELD, is_name, literal, plain
 
 _WORDS = {"config", "env", "secret", "input", "workspace", "run"}
 """What references begin with that lead to no step."""
@@ -27,6 +27,7 @@ class Graph:
 
     def __init__(self) -> None:
         self.tasks: dict[str, Task[..., Any]] = {}
+        self.steps: dict[str, Task[..., Any]] = {}
         self.infrastructure = Infrastructure()
         self._count: dict[str, int] = {}
         self._names: set[str] = set()
@@ -55,6 +56,7 @@ class Graph:
                 raise InvalidError(f"the task `{task.name}` cannot be handed None for `{name}`", hint=hint)
             del said[name]
         name = self._free(options.step or task.name, given=options.step is not None)
+        self.steps[name] = task
         retry = {"attempts": options.retries + 1, "initial_seconds": options.retry_delay}
         said["retry"] = {key: value for key, value in retry.items() if value is not None}
         if options.timeout is not None:
@@ -149,7 +151,11 @@ class TaskAdapter:
     def delete(self, context: Context, prior: dict[str, Any]) -> Any:
         if self.shape.undo is None:
             return None
-        there = {**prior, "result": self.shape.gives((prior.get("done") or {}).get("result"))}
+        done = prior.get("done")
+        if done is WITHHELD:
+            hint = "with keys of the workspace it is kept, sealed: the first `provisioning secrets set NAME` makes them"
+            raise DeniedError(f"what `{self._task.name}` gave is not kept, and it cannot be undone without it", hint=hint)
+        there = {**prior, "result": self.shape.gives((done or {}).get("result"))}
         return then(self.shape.undo.call(context, there), lambda _: None)
 
 

@@ -26,12 +26,12 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from ._graph import Graph, TaskProvider, identity, written
 from ._wire import Offer, Pace
-from .errors import InvalidError, NotFoundError
+from .errors import InvalidError, NotFoundError, UnsupportedError
 from .events import Event
 from .plans import Plan
 from .runs import Run
 from .tasks import building
-from .values import UNKNOWN, is_name
+from .values import UNKNOWN, WITHHELD, is_name
 from .workspace import OnFailure, Workspace
 
 __all__ = ["Job", "Workflow", "WorkflowRun", "workflow"]
@@ -116,6 +116,7 @@ class Job(Generic[R]):
         self.workflow = workflow
         self.key = key
         self._infrastructure = graph.infrastructure
+        self._steps = graph.steps
         loop = workspace._loop
         offer = Offer([TaskProvider(list(graph.tasks.values()))], [], loop.submit)
         native = workspace._native.beside(["workflows", workflow.name, f"{key}.db"], offer)
@@ -166,6 +167,14 @@ class Job(Generic[R]):
 
         That it was not done says ``job.workspace.retry(step)``.
         """
+        task = self._steps.get(step.partition("/")[0])
+        if task is None:
+            raise NotFoundError(f"the workflow `{self.workflow.name}` has no step `{step}`", hint="a step is `NAME/create`")
+        if task.settings.sensitive and result is not None:
+            hint = "`job.workspace.retry(step)` has it done again; or settle it without a result"
+            raise UnsupportedError(
+                f"what `{task.name}` gave must not be seen, and what is said here is kept as it is", hint=hint
+            )
         self.workspace.adopt(step, identity(result))
 
     def result(self) -> R:
@@ -183,7 +192,9 @@ class Job(Generic[R]):
         result = outputs["result"]
         if _lacks_a_part(result):
             what = self._infrastructure.to_dict()["outputs"]["result"]["value"]
-            raise NotFoundError(f"a part of what the workflow `{self.workflow.name}` gives is not there: `{what}`")
+            raise NotFoundError(
+                f"a part of what the workflow `{self.workflow.name}` gives is not there, or is a secret and not kept: `{what}`"
+            )
         return typing.cast(R, result)
 
     def __repr__(self) -> str:
@@ -194,7 +205,7 @@ def _lacks_a_part(value: Any) -> bool:
     """Whether something in a value is not there."""
     if isinstance(value, dict):
         return any(map(_lacks_a_part, value.values()))
-    return any(map(_lacks_a_part, value)) if isinstance(value, list) else value is UNKNOWN
+    return any(map(_lacks_a_part, value)) if isinstance(value, list) else value is UNKNOWN or value is WITHHELD
 
 
 class WorkflowRun(Run, Generic[R]):
