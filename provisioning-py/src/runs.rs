@@ -11,13 +11,11 @@ use pyo3::prelude::*;
 use serde::Serialize;
 
 use crate::errors;
-use crate::thread::EngineThread;
+use crate::thread::{EngineThread, GLANCE};
 use crate::workspace::json;
 
 /// How many events are kept for somebody who does not take them; what comes then is counted, and is in the journal.
 const MOST_BEHIND: usize = 100_000;
-/// How often a thread that waits looks whether a signal has come.
-const GLANCE: Duration = Duration::from_millis(50);
 
 /// What a run has told and nobody has taken yet.
 #[derive(Default)]

@@ -17,7 +17,7 @@ use crate::errors;
 use crate::workers::Workers;
 
 /// How often a thread that waits looks whether a signal has come.
-const GLANCE: Duration = Duration::from_millis(50);
+pub(crate) const GLANCE: Duration = Duration::from_millis(50);
 
 type Job = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 

@@ -23,16 +23,13 @@ from .errors import InvalidError
 from .events import Event, event
 from .plans import Plan
 from .providers import Found, Reply, Wait
-from .runs import Report, RunSummary
+from .runs import BATCH, Report, RunSummary
 from .schemas import Schema
 from .services import Condition, Facts, Output
 from .states import Lease, StateRow, Status, Verified
 from .workspace import OnFailure, Wanted
 
 __all__ = ["Context", "Host", "ResourceKind", "Run", "TaskService", "Workspace", "run", "start"]
-
-_BATCH = 1_000
-"""How many events are taken at once."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -127,7 +124,7 @@ class Run:
         ended = False
         with self._waiting() as waiter:
             while not ended:
-                texts, ended = self._inner._native.take(_BATCH, 0)
+                texts, ended = self._inner._native.take(BATCH, 0)
                 for text in texts:
                     yield event(text)
                 if not texts and not ended:

@@ -23,7 +23,7 @@ __all__ = ["CriticalPath", "Failure", "Outcome", "Report", "Run", "RunSummary"]
 
 Outcome = Literal["completed", "failed", "cancelled", "superseded"]
 
-_BATCH = 1_000
+BATCH = 1_000
 """How many events are taken at once."""
 
 
@@ -245,7 +245,7 @@ class Run:
     def _events(self, deadline: float | None = None) -> Iterator[Event]:
         ended = False
         while not ended:
-            texts, ended = self._native.take(_BATCH, _left(deadline))
+            texts, ended = self._native.take(BATCH, _left(deadline))
             yield from map(event, texts)
             if deadline is not None and time.monotonic() >= deadline:
                 return
