@@ -14,6 +14,9 @@ use super::disk;
 use super::error::at;
 use super::machine;
 
+/// How often a folder is made again that others may have tidied up: what still fails then is really in the way.
+const TIDIED_MEANWHILE: usize = 1_000;
+
 /// The directory of one workspace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Site(PathBuf);
@@ -69,13 +72,16 @@ impl Site {
     /// Makes a folder of the site, with those above it; nobody else may look into them.
     pub(crate) fn make(&self, folder: &Path) -> Result<()> {
         debug_assert!(folder.starts_with(&self.0), "a folder of the site");
-        loop {
-            match DirBuilder::new().recursive(true).mode(0o700).create(folder) {
-                // It was in the way of being made, and was tidied up before it could be seen that it is a folder.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.symlink_metadata().is_err() => {}
-                made => return made.map_err(at(folder)),
+        let mut made = Ok(());
+        for _ in 0..TIDIED_MEANWHILE {
+            made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            // Either is also said of a folder that was in the way, or there to make one in, until others tidied it up.
+            let again = |error: &io::Error| matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound);
+            if !made.as_ref().is_err_and(again) {
+                break;
             }
         }
+        made.map_err(at(folder))
     }
 
     /// What was found of things, once what is left of those that are gone is cleared away: a call that was cut off at the
@@ -128,6 +134,14 @@ mod tests {
         site.tidy().expect("tidied");
         assert!(!site.0.exists());
         site.tidy().expect("nothing to do");
+    }
+
+    #[test]
+    fn a_site_that_leads_nowhere_is_told() {
+        let workspace = tempfile::tempdir().expect("made");
+        std::os::unix::fs::symlink(workspace.path().join("gone"), workspace.path().join("local")).expect("linked");
+        let site = Site::of(workspace.path());
+        assert_eq!(site.make(&site.servers()).unwrap_err().kind(), ErrorKind::Conflict);
     }
 
     #[test]
