@@ -34,8 +34,10 @@ def test_a_workspace_is_planned_applied_and_looked_at(workspace: Workspace) -> N
             assert (await shop.status()).resources == 2 and [run.outcome for run in await shop.runs()] == ["completed"]
             assert (await shop.verify()).problem is None and repr(shop).startswith("<aio <Workspace shop")
             assert not await shop.plan(site(), refresh=False)
-            back = await shop.apply(await shop.plan_rollback())
+            assert [told async for told in shop.events()] == list(workspace.events())
+            back = await (await shop.rollback())
             assert back.ok and back.undoes is not None
+            assert (await shop.apply(await shop.plan(site()))).ok and (await (await shop.destroy(site()))).ok
 
     asyncio.run(main())
     assert not Path(workspace.path, "site").exists()

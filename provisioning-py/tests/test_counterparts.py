@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioning import EventName, ProvisioningError, Retry, Run, RunError, Workspace, errors
+from provisioning import EventName, ProvisioningError, Retry, Run, RunError, Workspace, aio, errors
 from provisioning._provisioning import ERROR_CODES
 
 CORE = Path(__file__).resolve().parents[2] / "provisioning-core" / "src"
@@ -145,3 +145,10 @@ def test_a_variant_that_is_added_is_seen(file: str, enum: str, variant: str) -> 
 def test_a_source_that_is_not_there_fails_and_is_not_passed_over() -> None:
     with pytest.raises(AssertionError, match="no source of the engine"):
         text("engine/nowhere.rs")
+
+
+def test_every_method_of_a_workspace_has_one_that_is_awaited() -> None:
+    blocking = {name for name in vars(Workspace) if not name.startswith("_")}
+    # What does not wait is asked of the workspace inside.
+    missing = blocking - {name for name in vars(aio.Workspace) if not name.startswith("_")} - {"init", "path", "name", "env"}
+    assert not missing

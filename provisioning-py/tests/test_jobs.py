@@ -15,6 +15,7 @@ from provisioning import (
     ConflictError,
     Context,
     EventName,
+    InvalidError,
     NotFoundError,
     Plan,
     Run,
@@ -337,3 +338,9 @@ def test_what_somebody_says_of_a_sensitive_result_is_refused(workspace: Workspac
     with pytest.raises(NotFoundError, match="has no step `other`"):
         job.settle("other")
     assert "open sesame" not in str([event.data for event in job.workspace.events()])
+
+
+@pytest.mark.parametrize("retries", [-1, 1.5, True, "2"])
+def test_a_number_of_retries_that_is_none_is_refused(retries: object) -> None:
+    with pytest.raises(InvalidError, match=r"`retries` is .*, and a whole number from 0 on is expected"):
+        task(retries=retries)(lambda: None)  # type: ignore[call-overload]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PATIENCE, Board, Gate, notes, values
+from conftest import PATIENCE, Board, Gate, notes, site, values
 from provisioning import (
     ConflictError,
     Context,
@@ -293,3 +293,19 @@ def test_runs_and_workspaces_belong_to_their_process(workspace: Workspace, tmp_p
         pickle.dumps(workspace)
     report = run.wait()
     assert pickle.loads(pickle.dumps(report)) == report
+
+
+@pytest.mark.parametrize("parallelism", ["2", 1.5, True])
+def test_a_number_of_calls_that_is_none_is_refused(workspace: Workspace, parallelism: object) -> None:
+    with pytest.raises(InvalidError, match=r"`parallelism` is .*, and a number of calls is expected"):
+        workspace.apply(site(), parallelism=parallelism)  # type: ignore[arg-type]
+    assert workspace.runs() == []
+
+
+def test_a_coroutine_that_is_to_be_called_with_events_is_refused_before_the_run(workspace: Workspace) -> None:
+    async def told(event: Event) -> None:
+        raise AssertionError("never called")
+
+    with pytest.raises(InvalidError, match="it is a coroutine function") as raised:
+        workspace.apply(site(), on_event=told)
+    assert "async for event in run" in (raised.value.hint or "") and workspace.runs() == []

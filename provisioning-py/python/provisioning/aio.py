@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -277,9 +278,17 @@ class Workspace:
         """Go on with a run."""
         return self._run(lambda: self.sync.resume(run, on_failure=on_failure, parallelism=parallelism))
 
+    async def destroy(self, wanted: Wanted | None = None, **options: Any) -> Run:
+        """Plan to remove everything, and begin; ``options`` are those of `apply`."""
+        return self.apply(await self.plan(wanted, destroy=True), **options)
+
     async def plan_rollback(self, run: str | None = None, *, to: str | None = None) -> Plan:
         """Plan the way back from a run; `apply` takes it."""
         return await self._call(self.sync.plan_rollback, run, to=to)
+
+    async def rollback(self, run: str | None = None, *, to: str | None = None, parallelism: int | None = None) -> Run:
+        """Plan the way back from a run, or to one of its checkpoints, and begin it."""
+        return self.apply(await self.plan_rollback(run, to=to), parallelism=parallelism)
 
     def continue_rollback(self, *, parallelism: int | None = None) -> Run:
         """Go on with the rollback that failed, was stopped or died."""
@@ -300,6 +309,41 @@ class Workspace:
     async def runs(self) -> list[RunSummary]:
         """List every run, oldest first."""
         return await self._call(self.sync.runs)
+
+    async def events(self, run: str | None = None, *, after: int = 0) -> AsyncIterator[Event]:
+        """Give the facts of the journal, in order: of one run or of all, from a place on."""
+        while page := await self._call(self.sync._entries, run, after):
+            after = page[-1]["seq"]
+            for entry in page:
+                yield event(json.dumps(entry))
+
+    async def skip_undo(self, step: str, reason: str) -> None:
+        """Leave out a step of a rollback that failed."""
+        await self._call(self.sync.skip_undo, step, reason)
+
+    async def abandon(self, step: str, reason: str) -> None:
+        """Declare that a step which began and did not end left nothing behind."""
+        await self._call(self.sync.abandon, step, reason)
+
+    async def adopt(self, step: str, object: str) -> None:
+        """Declare that a create which began and did not end made this object."""
+        await self._call(self.sync.adopt, step, object)
+
+    async def retry(self, step: str) -> None:
+        """Declare that a step which began and did not end had no effect."""
+        await self._call(self.sync.retry, step)
+
+    async def host(self, name: str) -> Host:
+        """Give the host that the ``connection`` of a resource leads to."""
+        return Host(await self._call(self.sync.host, name))
+
+    async def units(self, name: str) -> dict[str, dict[str, Any]]:
+        """Say how every program is that a host keeps running."""
+        return await self._call(self.sync.units, name)
+
+    async def logs(self, name: str, unit: str | None = None, *, max_bytes: int = 1 << 16) -> dict[str, str]:
+        """Give the ends of what programs wrote; see `provisioning.Workspace.logs`."""
+        return await self._call(self.sync.logs, name, unit, max_bytes=max_bytes)
 
     async def verify(self) -> Verified:
         """Check the journal and that replaying it gives the state."""

@@ -143,7 +143,7 @@ class Task(Generic[P, R]):
         other.settings = copy.copy(self.settings)
         other.settings.step, other.settings.after = name, tuple(after)
         if retries is not None:
-            other.settings.retries = retries
+            other.settings.retries = _whole(retries)
         if timeout is not None:
             other.settings.timeout = timeout
         return other
@@ -152,11 +152,17 @@ class Task(Generic[P, R]):
         return f"<Task {self.name}>"
 
 
+def _whole(retries: object) -> int:
+    if type(retries) is not int or retries < 0:
+        raise InvalidError(f"`retries` is {retries!r}, and a whole number from 0 on is expected")
+    return retries
+
+
 class TaskOptions:
     """What `task` takes."""
 
     def __init__(self, **options: Any) -> None:
-        self.retries: int = options["retries"]
+        self.retries: int = _whole(options["retries"])
         self.retry_delay: float | None = options["retry_delay"]
         self.timeout: float | None = options["timeout"]
         self.undo: Callable[..., Any] | None = options["undo"]

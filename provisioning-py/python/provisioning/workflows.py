@@ -25,7 +25,7 @@ from collections.abc import Callable
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from ._graph import Graph, TaskProvider, identity, written
-from ._wire import Offer, Pace
+from ._wire import Offer, pace
 from .errors import InvalidError, NotFoundError, UnsupportedError
 from .events import Event
 from .plans import Plan
@@ -140,7 +140,7 @@ class Job(Generic[R]):
         on_event, on_failure, parallelism
             As in `Workspace.apply`.
         """
-        native = self.workspace._native.carry_out(self._infrastructure._given(), Pace(on_failure, parallelism))
+        native = self.workspace._native.carry_out(self._infrastructure._given(), pace(on_event, on_failure, parallelism))
         return WorkflowRun(native, on_event, self)
 
     def resume(
@@ -151,7 +151,7 @@ class Job(Generic[R]):
         parallelism: int | None = None,
     ) -> WorkflowRun[R]:
         """Go on with the last run as it was planned, whatever the program says now."""
-        native = self.workspace._native.resume(None, Pace(on_failure, parallelism))
+        native = self.workspace._native.resume(None, pace(on_event, on_failure, parallelism))
         return WorkflowRun(native, on_event, self)
 
     @overload

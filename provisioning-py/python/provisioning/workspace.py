@@ -11,7 +11,7 @@ from typing import Any, Literal, overload
 from . import _provisioning
 from ._bridge import Loop, ProviderOffer, ServiceAdapter
 from ._helper import KEEPER
-from ._wire import Document, Offer, Pace, Scope
+from ._wire import Document, Offer, Scope, pace
 from .errors import InvalidError, NotFoundError
 from .events import Event, event
 from .infrastructure import Infrastructure, narrowed
@@ -208,7 +208,7 @@ class Workspace:
             How many calls may run at once.
         """
         made = plan if isinstance(plan, Plan) else self.plan(plan)
-        return Run(self._native.apply(made._native, Pace(on_failure, parallelism)), on_event)
+        return Run(self._native.apply(made._native, pace(on_event, on_failure, parallelism)), on_event)
 
     def destroy(self, wanted: Wanted | None = None, **options: Any) -> Run:
         """Remove everything; ``options`` are those of `apply`."""
@@ -223,7 +223,7 @@ class Workspace:
         parallelism: int | None = None,
     ) -> Run:
         """Go on with a run that failed, was stopped or died; the last one where none is named."""
-        return Run(self._native.resume(run, Pace(on_failure, parallelism)), on_event)
+        return Run(self._native.resume(run, pace(on_event, on_failure, parallelism)), on_event)
 
     def plan_rollback(self, run: str | None = None, *, to: str | None = None) -> Plan:
         """Plan the way back from a run, the last one where none is named, or to one of its checkpoints."""
@@ -266,7 +266,7 @@ class Workspace:
 
     def continue_rollback(self, *, on_event: Callable[[Event], object] | None = None, parallelism: int | None = None) -> Run:
         """Go on with the rollback that failed, was stopped or died."""
-        return Run(self._native.continue_rollback(Pace(None, parallelism)), on_event)
+        return Run(self._native.continue_rollback(pace(on_event, None, parallelism)), on_event)
 
     def skip_undo(self, step: str, reason: str) -> None:
         """Leave out a step of a rollback that failed; its resource is marked inconsistent until it is repaired."""
@@ -307,13 +307,14 @@ class Workspace:
 
     def events(self, run: str | None = None, *, after: int = 0) -> Iterator[Event]:
         """Give the facts of the journal, in order: of one run or of all, from a place on."""
-        while True:
-            page = json.loads(self._native.entries(run, after, _PAGE))
-            for entry in page:
-                after = entry["seq"]
-                yield event(json.dumps(entry))
-            if len(page) < _PAGE:
-                return
+        while page := self._entries(run, after):
+            after = page[-1]["seq"]
+            yield from (event(json.dumps(entry)) for entry in page)
+
+    def _entries(self, run: str | None, after: int) -> list[dict[str, Any]]:
+        """Give the next entries of the journal; none at its end."""
+        entries: list[dict[str, Any]] = json.loads(self._native.entries(run, after, _PAGE))
+        return entries
 
     def verify(self) -> Verified:
         """Check the journal's hash chain, and that replaying it gives the state."""
