@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{Display, Write as _};
+use std::hash::Hash;
 
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
@@ -26,24 +27,21 @@ pub enum Dependency {
 #[derive(Debug, Clone)]
 pub struct Graph<N> {
     inner: DiGraph<N, Dependency>,
-    index: BTreeMap<N, NodeIndex>,
+    index: HashMap<N, NodeIndex>,
     /// A hub may have as many edges as there are nodes, so that looking through them will not do.
     edges: HashMap<(NodeIndex, NodeIndex), EdgeIndex>,
 }
 
 impl<N> Default for Graph<N> {
     fn default() -> Self {
-        Self { inner: DiGraph::new(), index: BTreeMap::new(), edges: HashMap::new() }
+        Self { inner: DiGraph::new(), index: HashMap::new(), edges: HashMap::new() }
     }
 }
 
-impl<N: Ord + Clone + Display> Graph<N> {
+impl<N: Ord + Hash + Clone + Display> Graph<N> {
     /// Adds a node; one that is there already stays as it is.
-    pub fn add(&mut self, name: N) {
-        if !self.index.contains_key(&name) {
-            let node = self.inner.add_node(name.clone());
-            self.index.insert(name, node);
-        }
+    pub fn add(&mut self, name: &N) {
+        self.node(name);
     }
 
     /// Makes one node depend on another; both are added where they are missing, and of two edges the harder one stays.
@@ -58,8 +56,12 @@ impl<N: Ord + Clone + Display> Graph<N> {
     }
 
     fn node(&mut self, name: &N) -> NodeIndex {
-        self.add(name.clone());
-        self.index[name]
+        if let Some(node) = self.index.get(name) {
+            return *node;
+        }
+        let node = self.inner.add_node(name.clone());
+        self.index.insert(name.clone(), node);
+        node
     }
 
     /// Whether there is a node of this name.
@@ -159,10 +161,11 @@ impl<N: Ord + Clone + Display> Graph<N> {
     /// The graph in the DOT language, with what a function adds to each node.
     pub fn dot(&self, attributes: impl Fn(&N) -> String) -> String {
         let mut text = String::from("digraph {\n  rankdir = \"LR\"\n  node [shape = \"box\", fontname = \"sans-serif\"]\n");
-        for name in self.index.keys() {
+        let names: BTreeSet<_> = self.index.keys().collect();
+        for name in &names {
             writeln!(text, "  \"{name}\" [{}]", attributes(name)).expect("writing to a string cannot fail");
         }
-        for name in self.index.keys() {
+        for name in names {
             for (other, dependency) in self.dependents(name) {
                 let style = if dependency == Dependency::Soft { " [style = \"dashed\"]" } else { "" };
                 writeln!(text, "  \"{name}\" -> \"{other}\"{style}").expect("writing to a string cannot fail");

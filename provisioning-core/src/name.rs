@@ -2,10 +2,12 @@
 //!
 //! Cloning a name copies a pointer. What a name refers to lives elsewhere.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
+use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
@@ -23,18 +25,39 @@ pub const RUN: &str = "run";
 /// First words of references that are not resources, and so cannot name one.
 pub const RESERVED: [&str; 6] = ["config", "env", SECRET, "input", "workspace", RUN];
 
+/// How many words a thread keeps in mind.
+const WORDS: usize = 1024;
+
+thread_local! {
+    static KNOWN: RefCell<HashSet<Arc<str>>> = RefCell::default();
+}
+
+/// A word that stands in thousands of places, such as the key of a field: the same few are kept once, not in each place.
+pub(crate) fn shared(word: &str) -> Arc<str> {
+    KNOWN.with_borrow_mut(|known| {
+        if let Some(word) = known.get(word) {
+            return word.clone();
+        }
+        if known.len() == WORDS {
+            known.clear();
+        }
+        let word = Arc::from(word);
+        known.insert(Arc::clone(&word));
+        word
+    })
+}
+
 macro_rules! name {
-    ($(#[$doc:meta])* $type:ident, $what:literal, $check:path) => {
+    ($(#[$doc:meta])* $type:ident, $what:literal, $check:path, $keep:path) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "String")]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         pub struct $type(Arc<str>);
 
         impl $type {
             #[doc = concat!("Parses ", $what, ".\n\n# Errors\n`Invalid` when it is not one.")]
             pub fn parse(text: &str) -> Result<Self> {
                 match $check(text) {
-                    Ok(()) => Ok(Self(text.into())),
+                    Ok(()) => Ok(Self($keep(text))),
                     Err(rule) => Err(Error::invalid(format!(concat!("`{}` is not ", $what, ": {}"), text, rule))),
                 }
             }
@@ -70,56 +93,85 @@ macro_rules! name {
                 Self::parse(&text)
             }
         }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Reader(Self::parse, $what))
+            }
+        }
     };
+}
+
+/// Reads a name without a copy of its text.
+struct Reader<T>(fn(&str) -> Result<T>, &'static str);
+
+impl<T> Visitor<'_> for Reader<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.1)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.0)(text).map_err(E::custom)
+    }
 }
 
 name!(
     /// The name of a declared resource (`web`), or of a service on one of its hosts (`nginx@web`).
     ResourceName,
     "a resource name",
-    check_resource
+    check_resource,
+    Arc::from
 );
 name!(
     /// The name of a resource kind or of a task service: `server`, `file`, `command`.
     Kind,
     "a kind",
-    check_word
+    check_word,
+    shared
 );
 name!(
     /// The alias under which a provider is declared: `eu`, `lab`.
     ProviderName,
     "a provider alias",
-    check_word
+    check_word,
+    shared
 );
 name!(
     /// The name of a secret, as in `${secret.db_password}`; no dot stands in it, so that it can name a file.
     SecretName,
     "a secret's name",
-    check_word
+    check_word,
+    shared
 );
 name!(
     /// The name under which a user registered a workspace.
     WorkspaceName,
     "a workspace name",
-    check_word
+    check_word,
+    shared
 );
 name!(
     /// The name of a step in a plan: the resource and what happens to it, `web/create`.
     StepId,
     "a step",
-    check_step
+    check_step,
+    Arc::from
 );
 name!(
     /// The name of a run: its start in UTC and four random digits, `20261122-051522-3fa9`.
     RunId,
     "a run",
-    check_run
+    check_run,
+    shared
 );
 name!(
     /// The identity of a workspace: 32 hexadecimal digits, made once with its store.
     WorkspaceId,
     "a workspace identity",
-    check_hex
+    check_hex,
+    Arc::from
 );
 
 impl ResourceName {
@@ -239,6 +291,14 @@ pub fn suggestion<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_is_kept_once_however_many_others_come() {
+        let first = shared("zone");
+        assert!(Arc::ptr_eq(&first, &shared("zone")));
+        (0..2 * WORDS).for_each(|number| drop(shared(&format!("word{number}"))));
+        assert_eq!(first, shared("zone"));
+    }
 
     #[test]
     fn names_are_checked_where_they_enter() {

@@ -3,6 +3,7 @@
 //! A key that stands twice in one object is an error: nobody means both.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jsonc_parser::ast::{Object, Value as Json};
 use jsonc_parser::common::Ranged;
@@ -10,7 +11,11 @@ use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 
 use super::source::{Lines, Source};
 use crate::error::{Diagnostic, Error, Result};
+use crate::name::shared;
 use crate::value::{Node, NodeValue, Value};
+
+/// How many fields something has at most whose fields have names that stand elsewhere, too.
+const FIELDS: usize = 64;
 
 const STRICT: ParseOptions = ParseOptions {
     allow_comments: false,
@@ -72,6 +77,8 @@ impl Reader {
 
     fn object(&mut self, object: &Object<'_>) -> NodeValue {
         let (mut seen, mut map) = (HashMap::new(), Vec::with_capacity(object.properties.len()));
+        // The keys of a long object are names of its own.
+        let keep = if object.properties.len() > FIELDS { Arc::from } else { shared };
         for property in &object.properties {
             let name = property.name.as_str();
             let origin = self.lines.origin(property.name.start());
@@ -83,7 +90,7 @@ impl Reader {
             if matches!(node.value, NodeValue::Map(_)) {
                 node.origin = Some(origin);
             }
-            map.push((name.into(), node));
+            map.push((keep(name), node));
         }
         NodeValue::Map(map)
     }

@@ -86,6 +86,9 @@ impl Known {
 
     /// What a text comes to; `None` where nothing in it is known here. What does not parse is reported by the planner.
     fn replaced(&self, text: &str) -> Result<Option<Node>> {
+        if !self.0.keys().any(|root| text.contains(root)) {
+            return Ok(None);
+        }
         let Ok(template) = Template::parse(text) else { return Ok(None) };
         if !template.references().any(|reference| self.0.contains_key(reference.root.as_ref())) {
             return Ok(None);

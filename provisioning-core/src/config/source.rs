@@ -115,9 +115,17 @@ impl Lines {
     pub(super) fn origin(&self, offset: usize) -> Origin {
         let offset = offset.min(self.source.text.len());
         let line = self.starts.partition_point(|start| *start <= offset);
-        let column = self.before(offset) - self.before(self.starts[line - 1]) + 1;
+        let column = self.between(self.starts[line - 1], offset) + 1;
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Origin { file: self.source.name.clone(), line: number(line), column: number(column) }
+    }
+
+    /// The characters from one byte to a later one.
+    fn between(&self, start: usize, end: usize) -> usize {
+        if end - start <= STRIDE {
+            return characters(&self.source.text.as_bytes()[start..end]);
+        }
+        self.before(end) - self.before(start)
     }
 
     fn before(&self, offset: usize) -> usize {

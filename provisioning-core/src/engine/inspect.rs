@@ -7,22 +7,23 @@ use crate::error::{ErrorKind, Failure, Result};
 use crate::executor::World;
 use crate::journal;
 use crate::name::{RUN, ResourceName, RunId};
-use crate::plan::{Action, Command, Plan, Step};
+use crate::plan::{Command, Plan, Results};
 use crate::planner::secret_names;
 use crate::record::Outcome;
+use crate::resource::Output;
 use crate::value::Value;
 
 impl Engine {
     pub(super) async fn output_values(&self) -> Result<BTreeMap<String, OutputValue>> {
-        let Some((run, plan, answers)) = self.last_applied().await? else { return Ok(BTreeMap::new()) };
+        let Some((run, outputs, answers)) = self.last_applied().await? else { return Ok(BTreeMap::new()) };
         let run = Value::map([("id", run.as_str().into())]);
         let mut disclosure = self.disclosure_for_looking().await;
-        disclosure.read(plan.outputs.values().flat_map(|output| secret_names(&output.value))).await?;
+        disclosure.read(outputs.values().flat_map(|output| secret_names(&output.value))).await?;
         let mut world = World::of(&self.store.rows().await?, disclosure.sealer.clone(), disclosure.values());
         for (name, answer) in &answers {
             world.set_answer(name, answer);
         }
-        let values = plan.outputs.iter().map(|(name, output)| {
+        let values = outputs.iter().map(|(name, output)| {
             let output = output.opened(name, &disclosure.sealer);
             let value = match output.value.resolve(&mut |reference| match reference.root.as_ref() {
                 RUN => reference.follow(&run),
@@ -43,7 +44,7 @@ impl Engine {
         if !plan.command.acts() {
             return Ok(Vec::new());
         }
-        let (before, answers) = self.last_applied().await?.map(|(_, plan, answers)| (plan.outputs, answers)).unwrap_or_default();
+        let (before, answers) = self.last_applied().await?.map(|(_, outputs, answers)| (outputs, answers)).unwrap_or_default();
         let same_answers = |value: &Value| {
             let mut same = true;
             let visited = value.visit_references(&mut |reference| {
@@ -63,18 +64,16 @@ impl Engine {
         Ok(names)
     }
 
-    /// The last run that applied or destroyed, its plan, and what its lookups answered, then and meanwhile.
-    async fn last_applied(&self) -> Result<Option<(RunId, Plan, BTreeMap<ResourceName, Value>)>> {
+    /// The last run that applied or destroyed, what it gives back, and what its lookups answered, then and meanwhile.
+    async fn last_applied(&self) -> Result<Option<(RunId, BTreeMap<String, Output>, BTreeMap<ResourceName, Value>)>> {
         let runs = self.store.runs().await?;
         let Some(run) = runs.iter().rev().find(|run| Command::is_acting(&run.command)) else { return Ok(None) };
-        let plan = self.store.plan(&run.plan).await?;
-        let mut answers = plan.lookups.clone();
-        if plan.steps.iter().any(|step| step.action == Action::Read) {
+        let Results { outputs, mut lookups, reads } = self.store.results(&run.plan).await?;
+        if !reads.is_empty() {
             let read = self.progress(&run.id).await?.answers;
-            let named = |step: &Step| Some((step.resource.clone(), read.get(&step.id)?.clone()));
-            answers.extend(plan.steps.iter().filter_map(named));
+            lookups.extend(reads.into_iter().filter_map(|(step, name)| Some((name, read.get(&step)?.clone()))));
         }
-        Ok(Some((run.id.clone(), plan, answers)))
+        Ok(Some((run.id.clone(), outputs, lookups)))
     }
 
     pub(super) async fn present_status(&self) -> Result<Status> {

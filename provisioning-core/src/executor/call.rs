@@ -30,9 +30,9 @@ pub(super) enum Effect {
     InDoubt(String),
 }
 
-/// Makes the call; it is the caller's to bound its time.
+/// Makes the call, on the object that the step is about, where there is one; it is the caller's to bound its time.
 pub(super) async fn perform(
-    step: &Step,
+    (step, prior): (&Step, Option<Object>),
     target: Result<Option<Target>>,
     call: Call,
     context: Context,
@@ -44,13 +44,11 @@ pub(super) async fn perform(
     };
     match (&step.action, target) {
         (Action::Create, Some(Target::Kind(kind))) => create(kind.as_ref(), call, context, inputs).await,
-        (Action::Update, Some(Target::Kind(kind))) => update(step, kind.as_ref(), call, context, inputs).await,
-        (Action::Delete, Some(Target::Kind(kind))) => delete(step, kind.as_ref(), call, context).await,
-        (Action::Refresh, Some(Target::Kind(kind))) if kind.schema().existence == Existence::Stored => {
-            Ok(Effect::Done(step.prior.clone()))
-        }
+        (Action::Update, Some(Target::Kind(kind))) => update(known(step, prior)?, kind.as_ref(), call, context, inputs).await,
+        (Action::Delete, Some(Target::Kind(kind))) => delete(known(step, prior)?, kind.as_ref(), call, context).await,
+        (Action::Refresh, Some(Target::Kind(kind))) if kind.schema().existence == Existence::Stored => Ok(Effect::Done(prior)),
         (Action::Refresh, Some(Target::Kind(kind))) => {
-            let prior = prior(step)?;
+            let prior = known(step, prior)?;
             let read = kind.read(std::slice::from_ref(&prior.id)).await?;
             Ok(Effect::Done(read.into_iter().next().flatten()))
         }
@@ -72,7 +70,7 @@ pub(super) async fn perform(
             let outputs = lookup.read(inputs).await?;
             Ok(Effect::Done(Some(Object { id: step.resource.to_string(), outputs })))
         }
-        (Action::Refresh, Some(Target::Service(..))) => Ok(Effect::Done(step.prior.clone())),
+        (Action::Refresh, Some(Target::Service(..))) => Ok(Effect::Done(prior)),
         (Action::Forget | Action::Reinstate { .. } | Action::Rename { .. }, _) => Ok(Effect::Done(None)),
         (action, _) => Err(Error::bug(format!("`{}` cannot be done to a `{}`", action.verb(), step.kind))),
     }
@@ -118,8 +116,8 @@ async fn search(kind: &dyn AnyKind, context: &Context, inputs: &Value) -> Result
     }
 }
 
-async fn update(step: &Step, kind: &dyn AnyKind, call: Call, context: Context, inputs: &Value) -> Result<Effect> {
-    match present(kind, call, prior(step)?).await {
+async fn update(prior: Object, kind: &dyn AnyKind, call: Call, context: Context, inputs: &Value) -> Result<Effect> {
+    match present(kind, call, prior).await {
         Err(error) => undecided(call, error),
         Ok(Some(_)) if call == Call::Settle => Ok(interrupted()),
         Ok(Some(prior)) => Ok(with_object(kind.update(&context, &prior, inputs).await?)),
@@ -127,8 +125,8 @@ async fn update(step: &Step, kind: &dyn AnyKind, call: Call, context: Context, i
     }
 }
 
-async fn delete(step: &Step, kind: &dyn AnyKind, call: Call, context: Context) -> Result<Effect> {
-    match present(kind, call, prior(step)?).await {
+async fn delete(prior: Object, kind: &dyn AnyKind, call: Call, context: Context) -> Result<Effect> {
+    match present(kind, call, prior).await {
         Err(error) => undecided(call, error),
         Ok(None) => Ok(Effect::Done(None)),
         Ok(Some(_)) if call == Call::Settle => Ok(interrupted()),
@@ -171,8 +169,8 @@ fn has_effect(action: &Action) -> bool {
     matches!(action, Action::Create | Action::Update | Action::Delete | Action::ApplyService | Action::RemoveService)
 }
 
-fn prior(step: &Step) -> Result<Object> {
-    step.prior.clone().ok_or_else(|| Error::bug(format!("the step `{}` has no object to work on", step.id)))
+fn known(step: &Step, prior: Option<Object>) -> Result<Object> {
+    prior.ok_or_else(|| Error::bug(format!("the step `{}` has no object to work on", step.id)))
 }
 
 fn with_object(reply: Reply<Object>) -> Effect {

@@ -128,13 +128,14 @@ impl Calls {
         };
         let settle = settle_time(target.as_ref().ok().and_then(Option::as_ref), call);
         let inputs = ledger.inputs(index);
-        let step = ledger.opened(&self.plan.steps[index]);
-        let redaction = self.redaction(&step, &inputs, ledger);
+        let (plan, prior) = (self.plan.clone(), ledger.prior(&self.plan.steps[index]));
+        let redaction = self.redaction(&plan.steps[index], prior.as_ref(), &inputs, ledger);
         let context = self.context(index, ledger, redaction.clone());
         tracing::debug!(step = %self.plan.steps[index].id, ?call, "calling");
         let task = self.tasks.spawn(async move {
+            let step = &plan.steps[index];
             let limit = Duration::try_from_secs_f64(step.timeout_seconds).unwrap_or(Duration::MAX).saturating_add(settle);
-            match tokio::time::timeout(limit, perform(&step, target, call, context, &inputs)).await {
+            match tokio::time::timeout(limit, perform((step, prior), target, call, context, &inputs)).await {
                 Ok(result) => redacted(result, &redaction),
                 Err(_) => Err(unsure(format!("no answer within {limit:?}"))),
             }
@@ -152,14 +153,15 @@ impl Calls {
     }
 
     /// The secrets that somebody who is called for a step may know, and repeat.
-    fn redaction(&self, step: &Step, inputs: &Value, ledger: &Ledger) -> Arc<Redaction> {
-        let prior = step.prior.as_ref().map(|prior| &prior.outputs);
+    fn redaction(&self, step: &Step, prior: Option<&Object>, inputs: &Value, ledger: &Ledger) -> Arc<Redaction> {
+        let written = ledger.written(step);
+        let prior = prior.map(|prior| &prior.outputs);
         let settings = step.role.provider().and_then(|alias| self.tools.settings(alias));
         let connection = match &step.role {
             Role::Service { host } => ledger.world.connection(host).ok(),
             Role::Managed { .. } | Role::Lookup { .. } => None,
         };
-        let known = [inputs, &step.inputs, ledger.world.secrets()].into_iter().chain(prior).chain(settings);
+        let known = [inputs, &written, ledger.world.secrets()].into_iter().chain(prior).chain(settings);
         Arc::new(Redaction::of(known.chain(&connection)))
     }
 

@@ -119,7 +119,7 @@ impl Ledger {
 
     /// What a step is called with, its references replaced and secrets in the clear.
     pub(super) fn resolve(&self, step: &Step) -> Result<Value> {
-        let inputs = self.opened(step).inputs;
+        let inputs = self.written(step);
         if inputs.is_withheld() {
             let message = format!("what `{}` was declared with is sealed, and its key is not at hand", step.resource);
             return Err(Error::new(ErrorKind::Denied, message)
@@ -128,11 +128,14 @@ impl Ledger {
         self.world.resolve(&inputs)
     }
 
-    /// A step with what is kept in it in the clear: its fields as written, and the object that it changes or removes.
-    pub(super) fn opened(&self, step: &Step) -> Step {
-        let seal = self.seal(step);
-        let prior = step.prior.as_ref().map(|prior| Object { outputs: seal.open(&prior.outputs), ..prior.clone() });
-        Step { inputs: seal.open(&step.inputs), prior, ..step.clone() }
+    /// The fields of a step as written, in the clear.
+    pub(super) fn written(&self, step: &Step) -> Value {
+        self.seal(step).open(&step.inputs)
+    }
+
+    /// What a step changes or removes, in the clear.
+    pub(super) fn prior(&self, step: &Step) -> Option<Object> {
+        step.prior.as_ref().map(|prior| Object { outputs: self.seal(step).open(&prior.outputs), ..prior.clone() })
     }
 
     fn seal(&self, step: &Step) -> Seal<'_> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::name::{Kind, ProviderName, ResourceName, SECRET};
+use crate::name::{Kind, ProviderName, ResourceName};
 use crate::provider::{AnyKind, AnyLookup, Provider};
 use crate::registry::Registry;
 use crate::resource::{Outputs, ProviderSettings, Role, StateRow};
@@ -55,8 +55,7 @@ impl World {
 
     /// What a row says, under a name that may not be its own any more.
     pub(crate) fn set_row(&mut self, name: &ResourceName, row: &StateRow) {
-        let outputs = row.opened(&self.sealer);
-        self.set(name, outputs);
+        self.outputs.set_row(name, row);
     }
 
     /// What a lookup answered, as it was kept.
@@ -67,7 +66,7 @@ impl World {
 
     /// The secrets, by name.
     pub(crate) fn secrets(&self) -> &Value {
-        self.outputs.get(SECRET).unwrap_or(&Value::Null)
+        self.outputs.secrets()
     }
 
     pub(crate) fn set(&mut self, name: &ResourceName, outputs: Value) {
@@ -75,7 +74,7 @@ impl World {
     }
 
     pub(crate) fn get(&self, reference: &Reference) -> Result<Value> {
-        match self.outputs.get(self.outputs.name(&reference.root)) {
+        match self.outputs.get(self.outputs.name(&reference.root), &self.sealer) {
             Some(outputs) => reference.follow(outputs),
             None => Ok(Value::Unknown),
         }
@@ -105,7 +104,7 @@ impl World {
 
     /// The connection to a host.
     pub(crate) fn connection(&self, host: &ResourceName) -> Result<Value> {
-        let outputs = self.outputs.get(host.as_str());
+        let outputs = self.outputs.get(host.as_str(), &self.sealer);
         let connection = outputs.and_then(|outputs| outputs.field("connection")).filter(|value| !value.has_unknown());
         connection.cloned().ok_or_else(|| {
             Error::invalid(format!("`{host}` has no `connection` now: it does not exist, or no service can run on it"))

@@ -1,6 +1,6 @@
 //! How far a run has come, by its records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Status;
 use crate::error::{Failure, Result};
@@ -13,9 +13,9 @@ use crate::value::Value;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     /// The status of every step that has a record.
-    pub steps: BTreeMap<StepId, Status>,
+    pub steps: HashMap<StepId, Status>,
     /// The inputs of the last attempt of each open step.
-    pub inputs: BTreeMap<StepId, Value>,
+    pub inputs: HashMap<StepId, Value>,
     /// The answers of the lookups that the run read, over what was asked.
     pub answers: BTreeMap<StepId, Value>,
     /// Why steps failed, in the order in which they did.
@@ -47,7 +47,12 @@ impl Progress {
             Fact::Checkpoint { .. } => {}
             Fact::RunFinished { outcome } => self.outcome = Some(*outcome),
             Fact::Step { id, fact } => {
-                let status = self.status(id).next(fact).map_err(|error| error.with_context("step", id.as_str()))?;
+                let status = self
+                    .steps
+                    .get(id)
+                    .unwrap_or(&Status::Pending)
+                    .next(fact)
+                    .map_err(|error| error.with_context("step", id.as_str()))?;
                 self.note(id, fact);
                 self.steps.insert(id.clone(), status);
             }
@@ -60,9 +65,10 @@ impl Progress {
         self.steps.get(id).cloned().unwrap_or_default()
     }
 
-    /// The steps that were begun and have not ended.
+    /// The steps that were begun and have not ended, in the order of their names.
     pub fn open_steps(&self) -> impl Iterator<Item = &StepId> {
-        self.steps.iter().filter(|(_, status)| status.open().is_some()).map(|(id, _)| id)
+        let open = self.steps.iter().filter(|(_, status)| status.open().is_some());
+        open.map(|(id, _)| id).collect::<BTreeSet<_>>().into_iter()
     }
 
     fn note(&mut self, id: &StepId, fact: &StepFact) {

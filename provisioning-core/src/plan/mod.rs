@@ -4,6 +4,7 @@
 //! one. It holds everything a run needs: applying it reads no configuration.
 
 mod change;
+mod results;
 #[cfg(test)]
 pub(crate) mod sample;
 
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use change::{ChangeKind, ResourceChange};
+pub use results::Results;
 
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -43,6 +45,9 @@ pub struct Plan {
     pub changes: Vec<ResourceChange>,
     /// How many resources stay as they are.
     pub unchanged: usize,
+    /// How many of them had to be compared field by field, and of those that change; the others are declared as they were.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub compared: usize,
     /// What is done, step by step, every step after those it depends on.
     pub steps: Vec<Step>,
     /// The providers that the steps use.
@@ -62,6 +67,11 @@ pub struct Plan {
     pub secrets: BTreeMap<String, Digest>,
     /// The version of every state row that the plan touches or reads; 0 for a row that is not there.
     pub basis: BTreeMap<ResourceName, u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What a run was asked to do.
@@ -204,10 +214,11 @@ impl Step {
 }
 
 impl Plan {
-    /// The hash of what the plan does: origins and the time it was made do not count.
+    /// The hash of what the plan does: how it was made, when and from what text, does not count.
     pub fn hash(&self) -> Digest {
         let mut plain = self.clone();
         plain.created_at = Timestamp::from_millis(0);
+        plain.compared = 0;
         for change in &mut plain.changes {
             change.origin = None;
             change.fields.iter_mut().for_each(|field| field.origin = None);

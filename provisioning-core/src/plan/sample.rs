@@ -43,6 +43,7 @@ pub(crate) fn plan(steps: &[&str]) -> Plan {
         undoes: None,
         changes: Vec::new(),
         unchanged: 0,
+        compared: 0,
         steps: steps.iter().map(step).collect(),
         providers: BTreeMap::new(),
         lookups: BTreeMap::new(),

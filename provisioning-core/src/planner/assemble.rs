@@ -39,6 +39,7 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, graph: &Graph
         command: input.options.command,
         undoes: None,
         unchanged: compared.unchanged,
+        compared: compared.looked_at,
         providers: input
             .desired
             .providers

@@ -65,8 +65,8 @@ pub struct WayBack {
     pub touched: BTreeSet<ResourceName>,
     /// The rows to plan on: as they are now, or as they will be once an old object that is there still is reinstated.
     pub rows: BTreeMap<ResourceName, StateRow>,
-    /// The steps that reinstate them.
-    reinstating: Vec<Step>,
+    /// The steps that reinstate them, with the version that each row has now.
+    reinstating: Vec<(Step, u64)>,
     /// What the workspace gave back, and what the lookups answered then.
     outputs: BTreeMap<String, Output>,
     answers: BTreeMap<ResourceName, Value>,
@@ -91,7 +91,7 @@ pub fn way_back(past: &Past) -> Result<Option<WayBack>> {
         if let (Some(was), Some(is)) = (past.before.get(name), past.now.get(name))
             && let Some(object) = was.object.as_ref().filter(|object| is.deposed.iter().any(|old| old.id == object.id))
         {
-            reinstating.push(reinstate(maker(past, name)?, was, object));
+            reinstating.push((reinstate(maker(past, name)?, was, object), is.version));
             rows.insert(name.clone(), reinstated(was, is, object));
         }
     }
@@ -106,16 +106,17 @@ impl WayBack {
     pub fn complete(self, mut plan: Plan) -> Plan {
         for step in &mut plan.steps {
             let uses = |first: &&Step| step.resource == first.resource || step.depends_on.contains(&first.resource);
-            let first: Vec<_> = self.reinstating.iter().filter(uses).map(|first| first.id.clone()).collect();
+            let first: Vec<_> =
+                self.reinstating.iter().map(|(first, _)| first).filter(uses).map(|first| first.id.clone()).collect();
             step.requires.extend(first);
         }
-        for first in &self.reinstating {
-            plan.basis.insert(first.resource.clone(), self.rows.get(&first.resource).map_or(0, |row| row.version));
+        for (first, version) in &self.reinstating {
+            plan.basis.insert(first.resource.clone(), *version);
         }
         let made = |change: &&mut ResourceChange| change.reason.as_deref() == Some(NO_LONGER_DECLARED);
         plan.changes.iter_mut().filter(made).for_each(|change| change.reason = Some("the run made it".into()));
-        plan.changes.splice(0..0, self.reinstating.iter().map(change));
-        plan.steps.splice(0..0, self.reinstating);
+        plan.changes.splice(0..0, self.reinstating.iter().map(|(first, _)| change(first)));
+        plan.steps.splice(0..0, self.reinstating.into_iter().map(|(first, _)| first));
         plan.outputs = self.outputs;
         plan.lookups.extend(self.answers);
         plan
@@ -143,13 +144,13 @@ fn reinstate(maker: &Step, was: &StateRow, object: &Object) -> Step {
     }
 }
 
-/// The row once that is done.
+/// The row once that is done, which is after all that was written so far.
 fn reinstated(was: &StateRow, is: &StateRow, object: &Object) -> StateRow {
     let deposed = is.deposed.iter().filter(|old| old.id != object.id).chain(&is.object).cloned().collect();
     // What goes still uses what it was made with.
     let more = is.depends_on.iter().filter(|on| !was.depends_on.contains(on));
     let depends_on = was.depends_on.iter().chain(more).cloned().collect();
-    StateRow { object: Some(object.clone()), deposed, depends_on, version: is.version, run: is.run.clone(), ..was.clone() }
+    StateRow { object: Some(object.clone()), deposed, depends_on, version: u64::MAX, run: is.run.clone(), ..was.clone() }
 }
 
 fn change(step: &Step) -> ResourceChange {
@@ -251,9 +252,9 @@ fn resolved(past: &Past, row: &StateRow, name: &Arc<str>, written: &Value) -> Re
     let seal = row.role.seal(&past.sealer, &row.kind);
     let field = |value: &Value| Value::map([(name.clone(), value.clone())]);
     let mut known = Outputs::with_secrets(past.secrets.clone());
-    past.before.values().for_each(|row| known.set(&row.name, row.opened(&past.sealer)));
+    past.before.values().for_each(|row| known.set_row(&row.name, row));
     past.answers.iter().for_each(|(name, answer)| known.set(name, past.sealer.of_lookups().open(answer)));
-    let again = literal(written, &known).filter(|value| !value.is_withheld());
+    let again = literal(past, written, &known).filter(|value| !value.is_withheld());
     let stays = refers_to(written, &|root| root == SECRET || was_there(past, root))?;
     if stays && again.as_ref().is_some_and(|again| seal.close(&field(again)).field(name) == Some(kept)) {
         return Ok(written.clone());
@@ -272,8 +273,8 @@ fn resolved(past: &Past, row: &StateRow, name: &Arc<str>, written: &Value) -> Re
 }
 
 /// A value with its references replaced; `None` where one of them is not known.
-fn literal(written: &Value, known: &Outputs) -> Option<Value> {
-    let value = written.resolve(&mut |reference| match known.get(known.name(&reference.root)) {
+fn literal(past: &Past, written: &Value, known: &Outputs) -> Option<Value> {
+    let value = written.resolve(&mut |reference| match known.get(known.name(&reference.root), &past.sealer) {
         Some(outputs) => reference.follow(outputs),
         None => Ok(Value::Unknown),
     });
@@ -283,12 +284,12 @@ fn literal(written: &Value, known: &Outputs) -> Option<Value> {
 /// The providers, with settings that hold also where what they refer to goes.
 fn providers(past: &Past) -> Result<BTreeMap<ProviderName, ProviderSettings>> {
     let mut now = Outputs::with_secrets(past.secrets.clone());
-    past.now.values().for_each(|row| now.set(&row.name, row.opened(&past.sealer)));
+    past.now.values().for_each(|row| now.set_row(&row.name, row));
     let mut providers = BTreeMap::new();
     for (alias, provider) in &past.providers {
         let provider = provider.opened(&past.sealer);
         let stays = refers_to(&provider.settings, &|root| root == SECRET || was_there(past, root))?;
-        let settings = if stays { Some(provider.settings.clone()) } else { literal(&provider.settings, &now) };
+        let settings = if stays { Some(provider.settings.clone()) } else { literal(past, &provider.settings, &now) };
         if let Some(settings) = settings {
             providers.insert(alias.clone(), ProviderSettings { settings, ..provider });
         }

@@ -53,7 +53,7 @@ fn graph(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> (Graph
     let schemas = Schemas::new(registry, &desired.providers);
     let mut linker = Linker { desired, known, schemas, bases: bases(desired), problems: Vec::new() };
     let mut graph = Graph::default();
-    desired.resources.keys().for_each(|name| graph.add(name.clone()));
+    desired.resources.keys().for_each(|name| graph.add(name));
     let providers = linker.providers();
     for declared in desired.resources.values() {
         for (on, dependency) in linker.dependencies(declared, &providers) {
@@ -123,7 +123,7 @@ impl<'a> Linker<'a> {
         let place = format!("resources.{}", declared.name);
         let mut hard = Vec::new();
         if let Some(fields) = declared.inputs.as_map() {
-            for (field, value) in fields {
+            for (field, value) in fields.into_iter().filter(|(_, value)| value.has_references()) {
                 let origin = declared.origins.get(field.as_ref()).or(declared.origin.as_ref());
                 hard.extend(self.references(value, &format!("{place}.{field}"), origin));
             }

@@ -157,7 +157,7 @@ impl<'a> Order<'a> {
         let decisions = compared.decisions.iter().map(|decision| (&decision.name, decision)).collect();
         let renamed = compared.renames.iter().map(|(_, declared)| &declared.name).collect();
         let mut order = Self { scope, decisions, renamed, graph: Graph::default(), wishes: Vec::new() };
-        order.renamed.iter().for_each(|name| order.graph.add(rename_step(name)));
+        order.renamed.iter().for_each(|name| order.graph.add(&rename_step(name)));
         for decision in &compared.decisions {
             order.own_steps(decision);
         }
@@ -181,7 +181,7 @@ impl<'a> Order<'a> {
     fn own_steps(&mut self, decision: &Decision<'_>) {
         let (forward, backward) = (forward_step(decision), backward_step(decision));
         for step in forward.iter().chain(&backward) {
-            self.graph.add(step.clone());
+            self.graph.add(step);
             if self.renamed.contains(&decision.name) {
                 self.requires(step, &rename_step(&decision.name));
             }
@@ -281,7 +281,7 @@ impl<'a> Order<'a> {
             let decision = self.decisions.get(&left.name).copied();
             for index in 0..left.row.deposed.len() {
                 let gone = leftover_step(&left.name, index);
-                self.graph.add(gone.clone());
+                self.graph.add(&gone);
                 if self.renamed.contains(&left.name) {
                     self.requires(&gone, &rename_step(&left.name));
                 }

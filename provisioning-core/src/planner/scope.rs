@@ -46,8 +46,13 @@ impl<'a> Scope<'a> {
 
     /// The resources that a declaration needs.
     pub(super) fn needed(&self, name: &ResourceName) -> Vec<ResourceName> {
+        self.needs(name).cloned().collect()
+    }
+
+    /// The names of what a declaration needs, in order.
+    pub(super) fn needs(&self, name: &ResourceName) -> impl Iterator<Item = &ResourceName> {
         let found = self.linked.graph.dependencies(name).into_iter();
-        found.filter(|(_, dependency)| *dependency == Dependency::Hard).map(|(on, _)| on.clone()).collect()
+        found.filter(|(_, dependency)| *dependency == Dependency::Hard).map(|(on, _)| on)
     }
 }
 
@@ -110,7 +115,7 @@ fn kept_without(
     let mut graph = Graph::default();
     for row in state.values() {
         let name = renames.new_name(&row.name);
-        graph.add(name.clone());
+        graph.add(name);
         let rows = row.depends_on.iter().map(|on| former.get(on).copied().unwrap_or(on));
         for on in rows.filter(|on| state.contains_key(*on)).map(|on| renames.new_name(on)) {
             if !left_out(name, on) {

@@ -30,10 +30,20 @@ pub struct SecretUse {
 }
 
 /// A field of the declarations: its path, where it was written, and its value.
-pub(super) struct Place<'a> {
-    pub field: String,
-    pub origin: Option<&'a Origin>,
-    pub value: &'a Value,
+struct Place<'a> {
+    section: &'static str,
+    name: &'a str,
+    /// The field; `None` where the whole entry is meant.
+    key: Option<&'a str>,
+    origin: Option<&'a Origin>,
+    value: &'a Value,
+}
+
+impl Place<'_> {
+    fn path(&self) -> String {
+        let key = self.key.map_or_else(String::new, |key| format!(".{key}"));
+        format!("{}.{}{key}", self.section, self.name)
+    }
 }
 
 /// The secrets that a plan has to know, each with the first place that refers to it.
@@ -44,9 +54,9 @@ pub fn needed_secrets(input: &Input<'_>) -> BTreeMap<String, SecretUse> {
 /// The secrets that declarations refer to, each with the first place that does.
 pub fn secret_uses(desired: &Desired) -> BTreeMap<String, SecretUse> {
     let mut uses = BTreeMap::new();
-    for Place { field, origin, value } in places(desired) {
-        for name in secret_names(value) {
-            uses.entry(name).or_insert_with(|| SecretUse { field: field.clone(), origin: origin.cloned() });
+    for place in places(desired) {
+        for name in secret_names(place.value) {
+            uses.entry(name).or_insert_with(|| SecretUse { field: place.path(), origin: place.origin.cloned() });
         }
     }
     uses
@@ -55,6 +65,9 @@ pub fn secret_uses(desired: &Desired) -> BTreeMap<String, SecretUse> {
 /// The secrets that a value refers to.
 pub fn secret_names(value: &Value) -> Vec<String> {
     let mut names = Vec::new();
+    if !value.any(&|part| matches!(part, Value::String(text) if text.contains(SECRET)) || matches!(part, Value::Render(_))) {
+        return names;
+    }
     // What does not parse is reported where references are linked.
     let _ = value.visit_references(&mut |reference| names.extend(secret_name(reference).map(str::to_owned)));
     names
@@ -71,8 +84,8 @@ pub(super) fn secret_name(reference: &Reference) -> Option<&str> {
 /// Reports whatever is secret and stands in the declarations themselves, where nothing could keep it.
 pub(super) fn literals(desired: &Desired, known: &KnownSecrets) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    for Place { field, origin, value } in places(desired).into_iter().filter(|place| !known.keys && place.value.has_secret()) {
-        report(value, &field, origin, &mut problems);
+    for place in places(desired).filter(|place| !known.keys && place.value.has_secret()) {
+        report(place.value, &place.path(), place.origin, &mut problems);
     }
     problems
 }
@@ -93,25 +106,31 @@ fn report(value: &Value, path: &str, origin: Option<&Origin>, problems: &mut Vec
 }
 
 /// Every field that is declared, in the order of their names.
-fn places(desired: &Desired) -> Vec<Place<'_>> {
+fn places(desired: &Desired) -> impl Iterator<Item = Place<'_>> {
     let providers = desired.providers.iter().flat_map(|(alias, provider)| {
         provider.settings.as_map().into_iter().flatten().map(move |(key, value)| Place {
-            field: format!("providers.{alias}.{key}"),
+            section: "providers",
+            name: alias.as_str(),
+            key: Some(key),
             origin: provider.origins.get(key.as_ref()).or(provider.origin.as_ref()),
             value,
         })
     });
     let resources = desired.resources.values().flat_map(|declared| {
         declared.inputs.as_map().into_iter().flatten().map(move |(key, value)| Place {
-            field: format!("resources.{}.{key}", declared.name),
+            section: "resources",
+            name: declared.name.as_str(),
+            key: Some(key),
             origin: declared.origins.get(key.as_ref()).or(declared.origin.as_ref()),
             value,
         })
     });
     let outputs = desired.outputs.iter().map(|(name, output)| Place {
-        field: format!("outputs.{name}"),
+        section: "outputs",
+        name,
+        key: None,
         origin: output.origin.as_ref(),
         value: &output.value,
     });
-    providers.chain(resources).chain(outputs).collect()
+    providers.chain(resources).chain(outputs)
 }

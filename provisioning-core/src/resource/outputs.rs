@@ -1,8 +1,11 @@
 //! The outputs of resources, found by what a reference calls them.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
-use crate::name::{ResourceName, SECRET};
+use super::{Role, StateRow};
+use crate::name::{Kind, ResourceName, SECRET};
+use crate::schema::Sealer;
 use crate::value::Value;
 
 /// The outputs of resources by name; a service on one host is also found by its own name.
@@ -10,8 +13,30 @@ use crate::value::Value;
 pub(crate) struct Outputs {
     /// What `${secret.NAME}` stands for, by name.
     secrets: Value,
-    resources: HashMap<ResourceName, Value>,
+    resources: HashMap<ResourceName, Given>,
     bases: HashMap<String, ResourceName>,
+}
+
+/// What a resource gives.
+#[derive(Debug, Clone)]
+struct Given {
+    known: OnceLock<Value>,
+    kept: Option<Kept>,
+}
+
+/// What a row keeps, which is put together and opened when somebody refers to it: most rows nobody does.
+#[derive(Debug, Clone)]
+struct Kept {
+    kind: Kind,
+    role: Role,
+    inputs: Value,
+    outputs: Value,
+}
+
+impl Kept {
+    fn opened(&self, sealer: &Sealer) -> Value {
+        self.role.seal(sealer, &self.kind).open(&self.inputs.overlaid(&self.outputs))
+    }
 }
 
 impl Outputs {
@@ -22,15 +47,36 @@ impl Outputs {
 
     /// Sets what a resource gives.
     pub(crate) fn set(&mut self, name: &ResourceName, outputs: Value) {
+        self.put(name, Given { known: outputs.into(), kept: None });
+    }
+
+    /// Sets what a resource gives to what a row says, under a name that may not be its own any more.
+    pub(crate) fn set_row(&mut self, name: &ResourceName, row: &StateRow) {
+        let outputs = row.object.as_ref().map(|object| object.outputs.clone()).unwrap_or_default();
+        let kept = Kept { kind: row.kind.clone(), role: row.role.clone(), inputs: row.inputs.clone(), outputs };
+        self.put(name, Given { known: OnceLock::new(), kept: Some(kept) });
+    }
+
+    fn put(&mut self, name: &ResourceName, given: Given) {
         if name.base() != name.as_str() {
             self.bases.insert(name.base().to_owned(), name.clone());
         }
-        self.resources.insert(name.clone(), outputs);
+        self.resources.insert(name.clone(), given);
     }
 
-    /// What a resource gives, by its full name; the secrets by the word that stands for them.
-    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
-        if name == SECRET { Some(&self.secrets) } else { self.resources.get(name) }
+    /// What a resource gives, by its full name, in the clear as far as it can be opened; the secrets by the word that stands
+    /// for them.
+    pub(crate) fn get(&self, name: &str, sealer: &Sealer) -> Option<&Value> {
+        if name == SECRET {
+            return Some(&self.secrets);
+        }
+        let given = self.resources.get(name)?;
+        Some(given.known.get_or_init(|| given.kept.as_ref().map(|kept| kept.opened(sealer)).unwrap_or_default()))
+    }
+
+    /// The secrets, by name.
+    pub(crate) fn secrets(&self) -> &Value {
+        &self.secrets
     }
 
     /// The full name that the first word of a reference stands for; the word itself where it stands for nothing here.

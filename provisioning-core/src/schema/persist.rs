@@ -21,10 +21,16 @@ impl Schema {
         Value::Map(Arc::new(kept.collect::<Map>()))
     }
 
+    /// Whether fields are in that form already, whatever else the schema said when they were written.
+    pub fn is_persistable(&self, fields: &Value) -> bool {
+        let closed = |value: &Value| matches!(value, Value::Null | Value::Digest(_) | Value::Sealed(_));
+        fields.as_map().into_iter().flatten().all(|(name, value)| closed(value) || !self.changes(name, value))
+    }
+
     /// The resolved fields with every sensitive one as a secret, nested ones included; what is not known stays unknown.
     #[must_use]
     pub fn hidden(&self, fields: &Value) -> Value {
-        hide_fields(&self.fields, fields)
+        if self.fields.values().any(hides) { hide_fields(&self.fields, fields) } else { fields.clone() }
     }
 
     /// What is reported of an object, together with the secrets that it was given before and that are not reported any more:
@@ -90,6 +96,10 @@ fn persist(field: Option<&Field>, name: &str, value: &Value, seal: &Seal<'_>) ->
         }
         _ => close(value.clone()),
     }
+}
+
+fn hides(field: &Field) -> bool {
+    field.sensitive || field.fields.values().any(hides)
 }
 
 fn hide_fields(fields: &BTreeMap<String, Field>, value: &Value) -> Value {

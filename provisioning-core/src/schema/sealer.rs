@@ -77,6 +77,9 @@ pub struct Seal<'a> {
 impl Seal<'_> {
     /// Fields with every secret sealed; with its digest in its place where there are no keys. The rest stays as it is.
     pub fn close(&self, fields: &Value) -> Value {
+        if !fields.has_secret() {
+            return fields.clone();
+        }
         each(fields, &|field, value| match value {
             Value::Secret(secret) => Some(self.secret(field, secret.expose())),
             _ => None,
@@ -86,6 +89,9 @@ impl Seal<'_> {
     /// Fields with every sealed secret in the clear again. What cannot be opened, because its key is not there or it is
     /// damaged, stays sealed.
     pub fn open(&self, fields: &Value) -> Value {
+        if !fields.is_withheld() {
+            return fields.clone();
+        }
         each(fields, &|field, value| match value {
             Value::Sealed(sealed) => self.opened(field, sealed).map(|value| Value::Secret(Secret::new(value))),
             _ => None,

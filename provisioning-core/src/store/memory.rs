@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::journal::RunSummary;
 use crate::name::{ResourceName, RunId};
-use crate::plan::Plan;
+use crate::plan::{Plan, Results};
 use crate::record::Entry;
 use crate::resource::StateRow;
 
@@ -89,6 +89,10 @@ impl Log for MemoryStore {
 
     async fn plan(&self, hash: &Digest) -> Result<Plan> {
         Source::plan(&*self.kept(), hash)
+    }
+
+    async fn results(&self, hash: &Digest) -> Result<Results> {
+        Source::results(&*self.kept(), hash)
     }
 }
 
@@ -184,6 +188,10 @@ impl Source for Kept {
 
     fn plan(&self, hash: &Digest) -> Result<Plan> {
         text::read_plan(hash, self.plans.get(hash).map(Vec::as_slice))
+    }
+
+    fn results(&self, hash: &Digest) -> Result<Results> {
+        self.plan(hash).map(|plan| plan.results())
     }
 
     fn rows(&self) -> Result<BTreeMap<ResourceName, StateRow>> {

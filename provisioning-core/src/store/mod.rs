@@ -30,7 +30,7 @@ use crate::digest::{Digest, DigestKey};
 use crate::error::Result;
 use crate::journal::{RowChange, RunSummary};
 use crate::name::{ResourceName, RunId, StepId, WorkspaceId};
-use crate::plan::Plan;
+use crate::plan::{Plan, Results};
 use crate::record::{Entry, Record};
 use crate::resource::StateRow;
 
@@ -120,6 +120,9 @@ pub trait Log: Send + Sync {
 
     /// The plan of a hash; `NotFound` when there is none.
     async fn plan(&self, hash: &Digest) -> Result<Plan>;
+
+    /// What the plan of a hash gives back, read without the rest of it; `NotFound` when there is none.
+    async fn results(&self, hash: &Digest) -> Result<Results>;
 }
 
 /// The state.

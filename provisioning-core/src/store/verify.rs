@@ -11,7 +11,7 @@ use crate::digest::Digest;
 use crate::error::{ErrorKind, Result};
 use crate::journal::{Replay, RunSummary};
 use crate::name::{ResourceName, RunId, WorkspaceId};
-use crate::plan::Plan;
+use crate::plan::{Plan, Results};
 use crate::resource::StateRow;
 
 const PAGE: usize = 512;
@@ -23,6 +23,9 @@ pub(super) trait Source {
 
     /// The plan of a hash; `NotFound` when there is none.
     fn plan(&self, hash: &Digest) -> Result<Plan>;
+
+    /// What the plan of a hash gives back.
+    fn results(&self, hash: &Digest) -> Result<Results>;
 
     /// Every state row.
     fn rows(&self) -> Result<BTreeMap<ResourceName, StateRow>>;
@@ -72,7 +75,7 @@ impl Check {
             return Err(corrupt(format!("record {seq} was changed: its hash does not follow from the one before")));
         }
         let entry = link.entry()?;
-        let taken = self.replay.take(seq, &entry.record, &|hash| source.plan(hash));
+        let taken = self.replay.take(seq, &entry.record, &|hash| whole(source, hash));
         taken.map_err(|error| match error.kind() {
             ErrorKind::Corrupt | ErrorKind::NotFound | ErrorKind::Unsupported => corrupt(format!("record {seq}: {error}")),
             _ => error,
@@ -98,6 +101,15 @@ impl Check {
             None => Ok(()),
         }
     }
+}
+
+/// A plan that gives back what is kept beside it.
+fn whole(source: &dyn Source, hash: &Digest) -> Result<Plan> {
+    let plan = source.plan(hash)?;
+    if source.results(hash)? == plan.results() {
+        return Ok(plan);
+    }
+    Err(corrupt(format!("what the plan `{}` gives back was changed", hash.short())))
 }
 
 /// The first key, in order, at which what the journal leads to and what is kept differ, and how.

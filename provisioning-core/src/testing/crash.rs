@@ -18,7 +18,7 @@ use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::RunSummary;
 use crate::name::ResourceName;
-use crate::plan::Plan;
+use crate::plan::{Plan, Results};
 use crate::record::Entry;
 use crate::resource::StateRow;
 use crate::store::{Draft, Holder, Identity, Late, LateResults, Lease, Leases, Log, Range, State, Store, Verified};
@@ -139,6 +139,10 @@ impl Log for CrashingStore {
 
     async fn plan(&self, hash: &Digest) -> Result<Plan> {
         self.alive().await?.plan(hash).await
+    }
+
+    async fn results(&self, hash: &Digest) -> Result<Results> {
+        self.alive().await?.results(hash).await
     }
 }
 

@@ -1,14 +1,10 @@
 //! The value type and plain access to it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Render, Sealed, Secret};
+use super::{Map, Render, Sealed, Secret};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-
-/// The entries of a map value, in the order of their keys.
-pub type Map = BTreeMap<Arc<str>, Value>;
 
 /// A value as the engine carries it: a JSON document, plus what only an engine knows.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +39,7 @@ pub enum Value {
 impl Value {
     /// A map of the given entries.
     pub fn map<K: Into<Arc<str>>>(entries: impl IntoIterator<Item = (K, Value)>) -> Self {
-        Self::Map(Arc::new(entries.into_iter().map(|(key, value)| (key.into(), value)).collect()))
+        Self::Map(Arc::new(entries.into_iter().collect()))
     }
 
     /// A list of the given values.
@@ -222,7 +218,7 @@ impl TryFrom<serde_json::Value> for Value {
             serde_json::Value::String(text) => Self::String(text.into()),
             serde_json::Value::Array(items) => Self::List(items.into_iter().map(Self::try_from).collect::<Result<_>>()?),
             serde_json::Value::Object(map) => {
-                let entries = map.into_iter().map(|(key, item)| Ok((key.into(), Self::try_from(item)?)));
+                let entries = map.into_iter().map(|(key, item)| Ok((key, Self::try_from(item)?)));
                 Self::Map(Arc::new(entries.collect::<Result<Map>>()?))
             }
         })

@@ -10,8 +10,9 @@ use serde::de::{self, MapAccess, SeqAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Map, Value};
+use super::Value;
 use crate::digest::Digest;
+use crate::name::shared;
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -96,9 +97,9 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            match key.as_str() {
+        let mut map = Vec::with_capacity(entries.size_hint().unwrap_or(0).min(1024));
+        while let Some(Key(key)) = entries.next_key()? {
+            match key.as_ref() {
                 "$unknown" => {
                     entries.next_value::<bool>()?;
                     return Ok(Value::Unknown);
@@ -107,12 +108,35 @@ impl<'de> Visitor<'de> for Reader {
                 "$sealed" => return entries.next_value().map(Value::Sealed),
                 "$digest" => return entries.next_value::<Digest>().map(Value::Digest),
                 _ => {
-                    let plain = if key.starts_with("$$") { &key[1..] } else { &key };
-                    map.insert(plain.into(), entries.next_value()?);
+                    let plain = if key.starts_with("$$") { key[1..].into() } else { key };
+                    map.push((plain, entries.next_value()?));
                 }
             }
         }
-        Ok(Value::Map(Arc::new(map)))
+        Ok(Value::Map(Arc::new(map.into_iter().collect())))
+    }
+}
+
+/// A key as it is written.
+struct Key(Arc<str>);
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyReader)
+    }
+}
+
+struct KeyReader;
+
+impl Visitor<'_> for KeyReader {
+    type Value = Key;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Key, E> {
+        Ok(Key(shared(text)))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod document;
 mod json;
+mod map;
 mod node;
 mod redaction;
 mod render;
@@ -12,7 +13,8 @@ mod sealed;
 mod secret;
 mod template;
 
-pub use document::{Map, Value};
+pub use document::Value;
+pub use map::Map;
 pub use node::{Node, NodeValue};
 pub(crate) use redaction::Redaction;
 pub use render::Render;

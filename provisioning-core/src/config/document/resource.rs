@@ -80,6 +80,9 @@ impl Reader<'_> {
     /// Reports fields that are nearer to an option of the engine than to any field of the kind, and takes them out.
     fn misplaced_options(&mut self, schema: &Schema, fields: &mut Node, path: &str) {
         let NodeValue::Map(entries) = &mut fields.value else { return };
+        if entries.iter().all(|(key, _)| schema.fields.contains_key(key.as_ref())) {
+            return;
+        }
         let settable = schema.fields.iter().filter(|(_, field)| field.presence != Presence::Computed);
         let known: Vec<_> = settable.map(|(name, _)| name.as_str()).collect();
         let options: Vec<_> = self.options.names().chain(["kind", "provider"]).collect();

@@ -12,7 +12,7 @@ use crate::record::Object;
 use crate::resource::{Cause, Declared, FieldChange, Role, StateRow, diff};
 use crate::schema::{Existence, Schema, Sealer};
 use crate::task::Condition;
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 /// A decision, or that there is nothing to do.
 pub(super) struct Made<'a> {
@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
     }
 
     fn ask_condition(&mut self, decision: &Decision<'a>, host: &ResourceName, inputs: Value) {
-        let connection = self.expected.output(host, "connection").cloned().unwrap_or(Value::Unknown);
+        let connection = self.expected.output(host, "connection").unwrap_or(Value::Unknown);
         // Ignored fields are checked for what they are; what is kept as a digest alone cannot be checked at all.
         let inputs = match (&decision.written, decision.declared) {
             (Some(_), Some(declared)) => declared.role.seal(self.scope.input.sealer, &declared.kind).open(&decision.wanted),
@@ -227,7 +227,7 @@ fn ignore(decision: &mut Decision<'_>, declared: &Declared, row: &StateRow, obje
     let seal = declared.role.seal(sealer, &declared.kind);
     let can_be_had = |name: &Arc<str>, value: &Value| !seal.open(&Value::map([(name.clone(), value.clone())])).is_withheld();
     let maps = [&declared.inputs, &row.inputs];
-    let names: BTreeSet<_> = maps.iter().filter_map(|value| value.as_map()).flat_map(|map| map.keys()).collect();
+    let names: BTreeSet<_> = maps.iter().filter_map(|value| value.as_map()).flat_map(Map::keys).collect();
     let mut wanted = decision.wanted.as_map().cloned().unwrap_or_default();
     let mut written = declared.inputs.as_map().cloned().unwrap_or_default();
     for name in names.into_iter().filter(|name| ignored.iter().any(|field| field == name.as_ref() || field == "*")) {

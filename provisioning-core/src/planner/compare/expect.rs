@@ -27,15 +27,20 @@ impl<'a> Expected<'a> {
         self.outputs.set(name, outputs);
     }
 
+    /// Sets what a row says as what is expected of a resource, which may have another name there.
+    pub(super) fn set_row(&mut self, name: &ResourceName, row: &StateRow) {
+        self.outputs.set_row(name, row);
+    }
+
     /// The resource that the first word of a reference stands for.
     pub(super) fn name<'n>(&'n self, root: &'n str) -> &'n str {
         self.outputs.name(root)
     }
 
-    /// What a reference will give; by the state where its resource does not take part.
+    /// What a reference will give; by the state where its resource does not take part, or does not change at all.
     pub(super) fn get(&self, reference: &Reference) -> Result<Value> {
         let name = self.name(&reference.root);
-        match (self.outputs.get(name), self.state.get(name)) {
+        match (self.outputs.get(name, self.sealer), self.state.get(name)) {
             (Some(outputs), _) => reference.follow(outputs),
             (None, Some(row)) => reference.follow(&row.opened(self.sealer)),
             (None, None) => Ok(Value::Unknown),
@@ -43,8 +48,11 @@ impl<'a> Expected<'a> {
     }
 
     /// One output of a resource.
-    pub(super) fn output(&self, name: &ResourceName, output: &str) -> Option<&Value> {
-        self.outputs.get(name.as_str())?.field(output)
+    pub(super) fn output(&self, name: &ResourceName, output: &str) -> Option<Value> {
+        match self.outputs.get(name.as_str(), self.sealer) {
+            Some(outputs) => outputs.field(output).cloned(),
+            None => self.state.get(name)?.opened(self.sealer).field(output).cloned(),
+        }
     }
 }
 

@@ -2,14 +2,15 @@
 //!
 //! The walk carries the outputs that the plan expects, so that a dependent sees what its dependencies will be, or that
 //! it cannot know yet. What to do with one resource is decided in [`decide`], what becomes of a lookup in [`lookup`],
-//! what becomes of a row without a declaration in [`orphan`], what a
-//! person sees of texts in [`texts`].
+//! what becomes of a row without a declaration in [`orphan`], what a person sees of texts in [`texts`]; what needs no such
+//! work is told by [`settled`].
 
 mod decide;
 mod expect;
 mod lookup;
 mod orphan;
 mod resolve;
+mod settled;
 mod texts;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ use crate::value::Value;
 use decide::Made;
 use expect::Expected;
 pub(super) use orphan::NO_LONGER_DECLARED;
+#[cfg(test)]
+pub(super) use settled::thoroughly;
 
 /// What happens to one resource.
 #[derive(Debug, Clone)]
@@ -63,7 +66,7 @@ pub(super) struct Leftover<'a> {
 }
 
 /// What changes, and what was needed to know better.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Compared<'a> {
     pub decisions: Vec<Decision<'a>>,
     /// Old names and new ones.
@@ -71,6 +74,8 @@ pub(super) struct Compared<'a> {
     pub leftovers: Vec<Leftover<'a>>,
     pub needs: Vec<Need>,
     pub unchanged: usize,
+    /// How many resources had to be compared field by field.
+    pub looked_at: usize,
 }
 
 pub(super) fn compare<'a>(scope: &'a Scope<'a>, selection: &'a Selection) -> Result<Compared<'a>> {
@@ -80,7 +85,7 @@ pub(super) fn compare<'a>(scope: &'a Scope<'a>, selection: &'a Selection) -> Res
         schemas: Schemas::new(scope.input.registry, &scope.input.desired.providers),
         expected: Expected::new(&scope.input),
         changed: BTreeMap::new(),
-        result: Compared { decisions: Vec::new(), renames: Vec::new(), leftovers: Vec::new(), needs: Vec::new(), unchanged: 0 },
+        result: Compared::default(),
         problems: Vec::new(),
     };
     for name in &scope.linked.order {
@@ -88,8 +93,10 @@ pub(super) fn compare<'a>(scope: &'a Scope<'a>, selection: &'a Selection) -> Res
         if selection.declared.contains(name) {
             walk.visit(declared)?;
         } else {
-            let kept = scope.row(declared).map(|row| row.opened(scope.input.sealer));
-            walk.expected.set(name, kept.unwrap_or(Value::Unknown));
+            match scope.row(declared) {
+                Some(row) => walk.expected.set_row(name, row),
+                None => walk.expected.set(name, Value::Unknown),
+            }
         }
     }
     for name in &selection.rows {
@@ -114,6 +121,11 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     fn visit(&mut self, declared: &'a Declared) -> Result<()> {
         let schema = self.schemas.of(&declared.role, &declared.kind)?;
+        if self.is_settled(declared, &schema) {
+            self.result.unchanged += 1;
+            return Ok(());
+        }
+        self.result.looked_at += 1;
         let Some(wanted) = self.resolve(declared, &schema) else {
             self.expected.set(&declared.name, Value::Unknown);
             return Ok(());

@@ -9,7 +9,6 @@ use crate::name::ResourceName;
 use crate::plan::{ChangeKind, Command};
 use crate::resource::{Role, StateRow};
 use crate::schema::{Existence, Schema};
-use crate::value::Value;
 
 /// Why a row goes of which no declaration is left.
 pub(in crate::planner) const NO_LONGER_DECLARED: &str = "no longer declared";
@@ -67,7 +66,7 @@ impl<'a> Walk<'a> {
             && matches!(declared.role, Role::Lookup { .. })
         {
             let connection = self.expected.output(host, "connection");
-            return Ok(connection.is_none_or(Value::has_unknown).then_some("nothing leads to its host now"));
+            return Ok(connection.is_none_or(|value| value.has_unknown()).then_some("nothing leads to its host now"));
         }
         let name = self.scope.renames.old_name(host).unwrap_or(host);
         let Some(row) = input.state.get(name).filter(|row| row.object.is_some()) else {

@@ -284,3 +284,16 @@ fn outputs_are_part_of_the_plan_and_may_stand_alone() {
     assert!(plan.steps.is_empty());
     assert!(world.plan(document, "destroy").expect("a plan").outputs.is_empty());
 }
+
+#[test]
+fn one_edit_among_many_costs_that_one_and_what_depends_on_it() {
+    let many: String = (0..50).map(|number| format!("other{number} = {{ size = {number} }}\n")).collect();
+    let document = |size: u32| format!("{many}net = {{ size = {size} }}\nweb = {{ from = \"${{net.id}}\" }}\n");
+    let mut world = World::applied(&document(1));
+    let unchanged = world.plan(&document(1), "").expect("planned");
+    assert_eq!((unchanged.unchanged, unchanged.compared), (52, 0));
+    let edited = world.plan(&document(2), "").expect("planned");
+    assert_eq!((edited.steps.len(), edited.unchanged, edited.compared), (1, 51, 2));
+    world.carry_out(&edited);
+    assert_eq!(world.plan(&document(2), "").expect("planned").compared, 1, "`net` was written after `web`");
+}

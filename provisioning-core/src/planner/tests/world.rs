@@ -13,7 +13,8 @@ use crate::host::Host;
 use crate::journal::{RowChange, effect};
 use crate::name::{ResourceName, RunId, StepId, WorkspaceId};
 use crate::plan::{Action, Command, Plan, Step};
-use crate::planner::{Input, KnownSecrets, Need, PlanOptions, Refresh, Seen, plan};
+use crate::planner::compare::thoroughly;
+use crate::planner::{Input, KnownSecrets, Need, PlanOptions, Planned, Refresh, Seen, plan};
 use crate::provider::{Context, Provider};
 use crate::record::{Object, StepFact};
 use crate::registry::{ProviderFactory, Registry};
@@ -206,7 +207,14 @@ impl World {
                 settings: &self.settings,
                 now: Timestamp::from_millis(0),
             };
-            let planned = plan(&input)?;
+            let planned = plan(&input);
+            let thorough = thoroughly(|| plan(&input));
+            let same = |planned: &Result<Planned>| {
+                let told = |planned: &Planned| (Plan { compared: 0, ..planned.plan.clone() }, planned.needs.clone());
+                planned.as_ref().map(told).map_err(ToString::to_string)
+            };
+            assert_eq!(same(&planned), same(&thorough), "nothing may be missed at first sight");
+            let planned = planned?;
             if planned.needs.is_empty() {
                 return Ok(planned.plan);
             }

@@ -44,8 +44,8 @@ pub(super) fn open(path: &Path, opening: Opening<'_>) -> Result<(Connection, Ide
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check(&mut connection, path)?;
     prepare(&connection)?;
-    if !Tables(&connection).has_late()? {
-        connection.execute_batch(include_str!("late.sql")).map_err(explain)?;
+    if !Tables(&connection).has_everything()? {
+        connection.execute_batch(include_str!("added.sql")).map_err(explain)?;
     }
     let identity = Tables(&connection).identity()?;
     Ok((connection, identity))
@@ -150,7 +150,7 @@ fn fill(path: &Path, identity: &Identity) -> Result<()> {
     prepare(&connection)?;
     let transaction = connection.transaction().map_err(explain)?;
     transaction.execute_batch(include_str!("schema.sql")).map_err(explain)?;
-    transaction.execute_batch(include_str!("late.sql")).map_err(explain)?;
+    transaction.execute_batch(include_str!("added.sql")).map_err(explain)?;
     Tables(&transaction).put_identity(identity)?;
     transaction.pragma_update(None, "application_id", APPLICATION).map_err(explain)?;
     transaction.pragma_update(None, "user_version", FORMAT).map_err(explain)?;

@@ -31,7 +31,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::journal::RunSummary;
 use crate::name::ResourceName;
-use crate::plan::Plan;
+use crate::plan::{Plan, Results};
 use crate::record::Entry;
 use crate::resource::StateRow;
 
@@ -110,13 +110,19 @@ impl Log for SqliteStore {
 
     async fn save_plan(&self, plan: &Plan) -> Result<Digest> {
         let (hash, body) = text::write_plan(plan)?;
-        let save = move |tables: &Tables<'_>| tables.put_plan(&hash, &body).map(|()| hash);
+        let results = text::write(&plan.results(), text::MAX_PLAN_BYTES, || "what the plan gives back".to_owned())?;
+        let save = move |tables: &Tables<'_>| tables.put_plan(&hash, &body, &results).map(|()| hash);
         self.writer.run(save).await
     }
 
     async fn plan(&self, hash: &Digest) -> Result<Plan> {
         let hash = hash.clone();
         self.read(move |tables| Source::plan(tables, &hash)).await
+    }
+
+    async fn results(&self, hash: &Digest) -> Result<Results> {
+        let hash = hash.clone();
+        self.read(move |tables| Source::results(tables, &hash)).await
     }
 }
 

@@ -13,7 +13,7 @@ use crate::digest::{Digest, DigestKey};
 use crate::error::{Error, Result};
 use crate::journal::RunSummary;
 use crate::name::{ResourceName, RunId, StepId, WorkspaceId};
-use crate::plan::Plan;
+use crate::plan::{Plan, Results};
 use crate::resource::StateRow;
 use crate::store::chain::{Batch, Head, Link, RunRow};
 use crate::store::slot::Slot;
@@ -64,10 +64,10 @@ impl Tables<'_> {
         Ok(())
     }
 
-    /// Whether the store has a place for what is learned too late.
-    pub(super) fn has_late(&self) -> Result<bool> {
-        let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'late'";
-        Ok(self.one(sql, params![], |row| row.get::<_, i64>(0))?.is_some())
+    /// Whether the store has the tables that came up after the first ones.
+    pub(super) fn has_everything(&self) -> Result<bool> {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('late', 'results')";
+        Ok(self.one(sql, params![], |row| row.get::<_, i64>(0))? == Some(2))
     }
 
     /// Keeps what was learned too late, unless it is there.
@@ -96,10 +96,12 @@ impl Tables<'_> {
         found.map(|(first, last, body)| Ok(RunRow { first, last, summary: summary(&body)? })).transpose()
     }
 
-    /// Keeps a plan, unless it is there.
-    pub(super) fn put_plan(&self, hash: &Digest, body: &[u8]) -> Result<()> {
+    /// Keeps a plan and what it gives back, unless it is there.
+    pub(super) fn put_plan(&self, hash: &Digest, body: &[u8], results: &[u8]) -> Result<()> {
         let values = params![hash.as_str(), Text(body)];
-        self.write("INSERT INTO plans (hash, body) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING", values)
+        self.write("INSERT INTO plans (hash, body) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING", values)?;
+        let values = params![hash.as_str(), Text(results)];
+        self.write("INSERT INTO results (plan, body) VALUES (?1, ?2) ON CONFLICT (plan) DO NOTHING", values)
     }
 
     /// The lease as it is kept.
@@ -180,6 +182,14 @@ impl Source for Tables<'_> {
     fn plan(&self, hash: &Digest) -> Result<Plan> {
         let body = self.one("SELECT body FROM plans WHERE hash = ?1", params![hash.as_str()], |row| blob(row, 0))?;
         text::read_plan(hash, body.as_deref())
+    }
+
+    /// A store that kept the plan before there was a place for this reads it.
+    fn results(&self, hash: &Digest) -> Result<Results> {
+        match self.one("SELECT body FROM results WHERE plan = ?1", params![hash.as_str()], |row| blob(row, 0))? {
+            Some(body) => text::read(&body, || format!("what the plan `{}` gives back", hash.short())),
+            None => self.plan(hash).map(|plan| plan.results()),
+        }
     }
 
     fn rows(&self) -> Result<BTreeMap<ResourceName, StateRow>> {

@@ -78,6 +78,7 @@ fn plan(steps: Vec<Step>) -> Plan {
         undoes: None,
         changes: Vec::new(),
         unchanged: 3,
+        compared: 0,
         steps,
         providers: BTreeMap::new(),
         lookups: BTreeMap::new(),

@@ -72,7 +72,7 @@ fn changes(what: &str, wanted: &Value, found: &Value) -> Vec<String> {
         return if wanted == found { Vec::new() } else { vec![differs] };
     };
     let names: BTreeSet<_> = before.keys().chain(after.keys()).collect();
-    let differing = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+    let differing = names.into_iter().filter(|name| before.get(name) != after.get(name));
     let differing = differing.map(|name| (name, said(after.get(name)), said(before.get(name))));
     differing.map(|(name, found, wanted)| format!("{what} has {found} as `{name}` and should have {wanted}")).collect()
 }

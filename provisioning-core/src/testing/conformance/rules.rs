@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::trial::Trial;
 use crate::provider::Found;
 use crate::record::Object;
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 type Verdict = Result<(), String>;
 
@@ -140,7 +140,7 @@ fn demand(holds: bool, message: impl FnOnce() -> String) -> Verdict {
 }
 
 fn same(left: &str, seen: &Object, right: &str, expected: &Object) -> Verdict {
-    let fields = [seen, expected].into_iter().filter_map(|object| object.outputs.as_map()).flat_map(|map| map.keys());
+    let fields = [seen, expected].into_iter().filter_map(|object| object.outputs.as_map()).flat_map(Map::keys);
     let mut other: Vec<_> = fields.filter(|name| seen.outputs.field(name) != expected.outputs.field(name)).collect();
     other.sort();
     other.dedup();

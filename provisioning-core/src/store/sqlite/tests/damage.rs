@@ -99,3 +99,10 @@ async fn refuses_a_plan_with_another_hash() {
     let error = store.plan(&first_plan().hash()).await.expect_err("changed");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
+
+#[tokio::test]
+async fn names_results_that_are_not_those_of_their_plan() {
+    let (_directory, store, other) = lived().await;
+    other.execute(r#"UPDATE results SET body = '{"outputs":{},"lookups":{},"reads":{"web/read":"web"}}'"#, []).expect("changed");
+    assert!(problem(&store).await.contains("gives back was changed"));
+}

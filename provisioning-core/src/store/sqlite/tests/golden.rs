@@ -16,13 +16,20 @@ use crate::record::Outcome;
 use crate::store::tests::fixture::{Counted, at, first_plan, idle_run, live, run};
 use crate::store::{Holder, Leases, Log, Opening, Range, SqliteStore, State};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store-v1.sql");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store-v1-results.sql");
+/// Of before a plan's results were kept beside it.
+const BEFORE_RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store-v1.sql");
 
 #[tokio::test]
 async fn a_golden_store_opens_verifies_and_goes_on() {
+    goes_on(BEFORE_RESULTS).await;
+    goes_on(GOLDEN).await;
+}
+
+async fn goes_on(golden: &str) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("store.db");
-    let dump = fs::read_to_string(GOLDEN).expect("the golden file is there");
+    let dump = fs::read_to_string(golden).expect("the golden file is there");
     raw(&path).execute_batch(&dump).expect("the dump loads");
     let store = SqliteStore::open(&path, Opening::Existing).expect("it opens");
     let verified = store.verify().await.expect("read");
@@ -32,6 +39,7 @@ async fn a_golden_store_opens_verifies_and_goes_on() {
     let runs = store.runs().await.expect("read");
     assert_eq!((runs[0].id.clone(), runs[0].outcome), (run(1), Some(Outcome::Completed)));
     assert_eq!(store.plan(&runs[0].plan).await.expect("kept"), first_plan());
+    assert_eq!(store.results(&runs[0].plan).await.expect("kept"), first_plan().results());
     let lease = store.acquire(&Holder::this_process(), at(9999), Duration::from_mins(1)).await.expect("it is free");
     assert_eq!(lease.epoch, 2);
     assert_eq!(store.append(&lease, idle_run(3, 0)).await.expect("appended")[0].seq, 28);

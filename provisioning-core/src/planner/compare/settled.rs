@@ -1,0 +1,71 @@
+//! Which resources are as they are declared at first sight, so that nothing has to be worked out for them.
+//!
+//! A plan of many resources of which one was edited then costs that one and what depends on it.
+
+use super::Walk;
+use crate::name::ResourceName;
+use crate::planner::secret_names;
+use crate::resource::{Declared, Role, StateRow};
+use crate::schema::Schema;
+
+impl Walk<'_> {
+    /// Whether a resource cannot differ from its declaration: it is declared as it was, its object is whole and as it was left,
+    /// and nothing that it refers to changes now or was written after it.
+    pub(super) fn is_settled(&self, declared: &Declared, schema: &Schema) -> bool {
+        #[cfg(test)]
+        if THOROUGH.get() {
+            return false;
+        }
+        let Some(row) = self.scope.input.state.get(&declared.name) else { return false };
+        is_whole(row)
+            && is_declared_alike(declared, row)
+            && schema.is_persistable(&row.inputs)
+            && !self.selection.replace.contains(&declared.name)
+            && self.is_as_it_was_left(row)
+            && row.depends_on.iter().eq(self.scope.needs(&declared.name))
+            && row.depends_on.iter().all(|on| self.is_older(on, row.version))
+            && secret_names(&declared.inputs).is_empty()
+    }
+
+    /// Whether the object is as the state has it, and that is what was asked for.
+    fn is_as_it_was_left(&self, row: &StateRow) -> bool {
+        let Some(object) = &row.object else { return false };
+        let seen = self.scope.input.seen.objects.get(&row.name);
+        let asked = row.inputs.as_map().into_iter().flatten();
+        seen.is_none_or(|seen| seen.as_ref() == Some(object))
+            && asked.into_iter().all(|(field, asked)| object.outputs.field(field).is_none_or(|given| given == asked))
+    }
+
+    /// Whether a resource stays as it was when something was written that refers to it.
+    fn is_older(&self, name: &ResourceName, than: u64) -> bool {
+        !self.changed.contains_key(name) && self.scope.input.state.get(name).is_some_and(|row| row.version < than)
+    }
+}
+
+/// Whether a row has one object and nothing to repair.
+fn is_whole(row: &StateRow) -> bool {
+    row.object.is_some() && row.deposed.is_empty() && !row.tainted && row.inconsistent.is_none()
+}
+
+fn is_declared_alike(declared: &Declared, row: &StateRow) -> bool {
+    let Declared { role, kind, inputs, lifecycle, .. } = declared;
+    matches!(role, Role::Managed { .. })
+        && (role, kind, inputs) == (&row.role, &row.kind, &row.written)
+        && lifecycle.ignore_changes.is_empty()
+        && lifecycle.prevent_destroy == row.lifecycle.prevent_destroy
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Whether everything is looked at closely, to hold what comes of it against what a glance gives.
+    static THOROUGH: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Plans with a close look at everything.
+#[cfg(test)]
+pub(in crate::planner) fn thoroughly<T>(plan: impl FnOnce() -> T) -> T {
+    THOROUGH.set(true);
+    let planned = plan();
+    THOROUGH.set(false);
+    planned
+}
