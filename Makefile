@@ -13,6 +13,7 @@ test-rust:
 	@command -v cc >/dev/null || { echo "missing: a C compiler (SQLite is built from source), such as the package gcc" >&2; exit 1; }
 	@command -v strace >/dev/null || { echo "missing: strace, which the crash tests need; the package has that name (apt-get install strace)" >&2; exit 1; }
 	@command -v faketime >/dev/null || { echo "missing: faketime, which the crash tests need; the package has that name (apt-get install faketime)" >&2; exit 1; }
+	@command -v valgrind >/dev/null || { echo "missing: valgrind, which counts instructions; the package has that name (apt-get install valgrind)" >&2; exit 1; }
 	cargo test --workspace --no-fail-fast
 
 # Builds the package as it is, without optimisation, into its environment, and tries it out: types, style, tests, examples.

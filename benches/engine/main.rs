@@ -6,9 +6,11 @@
 mod limits;
 mod measure;
 mod options;
+mod paced;
 mod report;
 mod scale;
 mod shape;
+mod targets;
 mod terraform;
 
 use std::collections::HashMap;
@@ -19,8 +21,13 @@ use std::time::Instant;
 
 use limits::{Limits, Replayed};
 use measure::{Applied, Phase, Planned};
+use mimalloc::MiMalloc;
 use options::{Case, Options};
 use shape::{Graph, Shape};
+
+/// The allocator of the command.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -47,7 +54,13 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     report::machine(folder.path())?;
     if let Some(most) = options.scale {
-        return scale::measure(most, folder.path());
+        return scale::measure(most, folder.path()).map(drop);
+    }
+    if options.paced {
+        return paced::measure(folder.path());
+    }
+    if options.targets {
+        return targets::measure(&options, folder.path());
     }
     let mut terraform: HashMap<(Shape, usize), terraform::Timed> = HashMap::new();
     for (number, case) in options.cases.iter().enumerate() {
@@ -85,13 +98,13 @@ fn round_of(case: &Case, graph: &Graph, place: &Path) -> Result<Measured> {
 fn process<T: serde::de::DeserializeOwned>(phase: Phase, place: &Path, case: &Case) -> Result<Process<T>> {
     let begun = Instant::now();
     let output = Command::new(std::env::current_exe()?)
-        .args(["measure", phase.as_str(), &case.parallelism.to_string()])
+        .args(["measure", &phase.word(), &case.parallelism.to_string()])
         .arg(place)
         .stderr(std::process::Stdio::inherit())
         .output()?;
     let seconds = begun.elapsed().as_secs_f64();
     if !output.status.success() {
-        return Err(format!("the process that measures `{}` ended with {}", phase.as_str(), output.status).into());
+        return Err(format!("the process that measures `{}` ended with {}", phase.word(), output.status).into());
     }
     Ok(Process { seconds, inside: serde_json::from_slice(&output.stdout)? })
 }

@@ -3,13 +3,16 @@
 //! It does what the command line does, without drawing anything.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use provisioning_core::clock::System;
 use provisioning_core::config::{Location, Overrides, Workspace};
 use provisioning_core::engine::{Control, Engine, PlanOptions};
+use provisioning_core::event::{Event, Observer};
 use provisioning_core::plan::{Command, Plan};
+use provisioning_core::record::Fact;
 use provisioning_core::resource::Desired;
 use provisioning_core::store::{Opening, SqliteStore};
 use provisioning_providers::registry;
@@ -24,13 +27,32 @@ pub(crate) enum Phase {
     Apply,
     /// Plans again, where nothing is to be done.
     Plan,
+    /// Applies, and dies when so many records are written.
+    Die(usize),
+    /// Goes on with a run that died, until its first step begins.
+    Resume,
 }
 
 impl Phase {
-    pub(crate) fn as_str(self) -> &'static str {
+    /// The word that the process is told.
+    pub(crate) fn word(self) -> String {
         match self {
-            Self::Apply => "apply",
-            Self::Plan => "plan",
+            Self::Apply => "apply".to_owned(),
+            Self::Plan => "plan".to_owned(),
+            Self::Die(records) => format!("die:{records}"),
+            Self::Resume => "resume".to_owned(),
+        }
+    }
+
+    fn parse(word: &str) -> Result<Self> {
+        match word.split_once(':') {
+            Some(("die", records)) => Ok(Self::Die(records.parse()?)),
+            _ => match word {
+                "apply" => Ok(Self::Apply),
+                "plan" => Ok(Self::Plan),
+                "resume" => Ok(Self::Resume),
+                other => Err(format!("`{other}` is no phase").into()),
+            },
         }
     }
 }
@@ -66,15 +88,64 @@ pub(crate) fn main(arguments: &[String]) -> Result<()> {
     let [phase, parallelism, folder] = arguments else { return Err("measure PHASE PARALLELISM FOLDER".into()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let opened = Opened::new(Path::new(folder), parallelism.parse()?)?;
-        let text = if phase == Phase::Apply.as_str() {
-            serde_json::to_string(&opened.apply().await?)?
-        } else {
-            serde_json::to_string(&opened.plan_again().await?)?
+        let (folder, parallelism) = (Path::new(folder), parallelism.parse()?);
+        let text = match Phase::parse(phase)? {
+            Phase::Apply => serde_json::to_string(&Opened::new(folder, parallelism)?.apply().await?)?,
+            Phase::Plan => serde_json::to_string(&Opened::new(folder, parallelism)?.plan_again().await?)?,
+            Phase::Die(records) => return die(folder, parallelism, records).await,
+            Phase::Resume => serde_json::to_string(&resume(folder, parallelism).await?)?,
         };
         println!("{text}");
         Ok(())
     })
+}
+
+/// How long it took until a run that died had its first step begun, in seconds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Resumed {
+    pub(crate) first_action: f64,
+    pub(crate) peak_bytes: u64,
+}
+
+/// Applies, and dies on the spot when so many records are on disk.
+async fn die(folder: &Path, parallelism: usize, records: usize) -> Result<()> {
+    let written = AtomicUsize::new(0);
+    let observer = Observer::new(move |event| {
+        if matches!(event, Event::Recorded(_)) && written.fetch_add(1, Ordering::Relaxed) + 1 == records {
+            std::process::abort();
+        }
+    });
+    let registry = registry(folder);
+    let Workspace { location, desired, .. } = Workspace::load(Location::open(folder, &Overrides::default())?, &registry)?;
+    let Location { mut settings, store, .. } = location;
+    settings.limits.run = parallelism;
+    let store = Arc::new(SqliteStore::open(&store, Opening::OrCreate(&System))?);
+    let engine = Engine::builder(registry, store).settings(settings).observer(observer).build();
+    let plan = engine.plan(&desired, &PlanOptions::new(Command::Apply)).await?;
+    engine.apply(&plan, &Control::new()).await?;
+    Err(format!("the run ended before it had {records} records").into())
+}
+
+/// Goes on with the run that died, and stops at its first step.
+async fn resume(folder: &Path, parallelism: usize) -> Result<Resumed> {
+    let begun = Instant::now();
+    let (first, control) = (Arc::new(OnceLock::new()), Arc::new(Control::new()));
+    let (seen, stop) = (first.clone(), control.clone());
+    let observer = Observer::new(move |event| {
+        if let Event::Recorded(entry) = event
+            && matches!(entry.record.fact, Fact::Step { .. })
+        {
+            seen.get_or_init(|| begun.elapsed());
+            stop.cancel();
+        }
+    });
+    let Location { mut settings, store, .. } = Location::open(folder, &Overrides::default())?;
+    settings.limits.run = parallelism;
+    let store = Arc::new(SqliteStore::open(&store, Opening::OrCreate(&System))?);
+    let engine = Engine::builder(registry(folder), store).settings(settings).observer(observer).build();
+    engine.resume(None, &control).await?;
+    let first = first.get().ok_or("nothing was begun")?;
+    Ok(Resumed { first_action: first.as_secs_f64(), peak_bytes: peak_bytes()? })
 }
 
 struct Opened {

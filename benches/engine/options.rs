@@ -10,7 +10,9 @@ usage: cargo bench --bench engine -- [SHAPE] [N] [options]
 
 SHAPE is wide, chain, layered or diamond, N the number of resources; without them the standard cases run.
 
+  --targets          what the engine is to reach, beside what it does; with the shapes of --scale and Terraform's
   --scale [MOST]     every shape from 100 resources to MOST (100000), and how what they take grows
+  --paced            what the order of the steps is worth where calls take long
 
   --nickel           declare the graph in main.ncl instead of main.json
   --parallelism P    calls at once (16)
@@ -35,12 +37,17 @@ pub(crate) struct Options {
     pub(crate) terraform: Option<PathBuf>,
     /// Up to how many resources growth is measured, where that is asked for.
     pub(crate) scale: Option<usize>,
+    /// Whether the targets are measured.
+    pub(crate) targets: bool,
+    /// Whether the order of the steps is measured.
+    pub(crate) paced: bool,
 }
 
 impl Options {
     /// The options of the command line; `None` when help was all that was asked for.
     pub(crate) fn parse(arguments: &[String]) -> Result<Option<Self>> {
-        let mut options = Self { cases: Vec::new(), rounds: 3, terraform: on_path("terraform"), scale: None };
+        let mut options =
+            Self { cases: Vec::new(), rounds: 3, terraform: on_path("terraform"), scale: None, targets: false, paced: false };
         let (mut shape, mut count, mut source, mut parallelism) = (None, None, Source::Json, 16);
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
@@ -51,6 +58,8 @@ impl Options {
                     return Ok(None);
                 }
                 "--scale" => options.scale = Some(100_000),
+                "--targets" => options.targets = true,
+                "--paced" => options.paced = true,
                 "--nickel" => source = Source::Nickel,
                 "--parallelism" => parallelism = value()?.parse()?,
                 "--rounds" => options.rounds = value()?.parse::<usize>()?.max(1),

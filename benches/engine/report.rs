@@ -101,11 +101,11 @@ fn mib(count: u64) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "sizes that are shown with a few digits")]
-fn bytes(count: u64) -> f64 {
+pub(crate) fn bytes(count: u64) -> f64 {
     count as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts that are shown with a few digits")]
-fn count(count: usize) -> f64 {
+pub(crate) fn count(count: usize) -> f64 {
     count as f64
 }

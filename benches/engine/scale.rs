@@ -24,19 +24,48 @@ struct Taken {
     store_bytes: u64,
 }
 
+/// What of it the targets speak of.
+#[derive(Debug, Default)]
+pub(crate) struct Growth {
+    /// The largest exponent of a plan, an apply or a plan that finds nothing to do, over all sizes that count.
+    pub(crate) exponent: f64,
+    /// How long it took to load and plan the largest graph that was unchanged, and with how much memory.
+    pub(crate) largest_plan: f64,
+    pub(crate) largest_plan_bytes: f64,
+}
+
 /// Measures every shape, and prints a line for each size and the growth between the sizes.
-pub(crate) fn measure(most: usize, folder: &Path) -> Result<()> {
+pub(crate) fn measure(most: usize, folder: &Path) -> Result<Growth> {
+    let mut growth = Growth::default();
     for shape in [Shape::Wide, Shape::Layered, Shape::Diamond, Shape::Chain] {
         println!("{shape}\n  resources     load     plan    apply      cpu  no-op plan  peak MiB  bytes/step  syncs/step");
         let longest = if shape == Shape::Chain { most.min(LONGEST_CHAIN) } else { most };
         let sizes = std::iter::successors(Some(FIRST), |size| Some(size * 10)).take_while(|size| *size <= longest);
         let taken = sizes.map(|count| one(shape, count, folder).inspect(show)).collect::<Result<Vec<_>>>()?;
-        for pair in taken.windows(2).filter(|pair| pair[0].count >= COUNTS_FROM) {
-            growth(&pair[0], &pair[1]);
+        let counting: Vec<_> = taken.iter().filter(|taken| taken.count >= COUNTS_FROM).collect();
+        for pair in counting.windows(2) {
+            print_growth(pair[0], pair[1]);
+        }
+        if let [first, .., last] = counting.as_slice() {
+            let exponents = [APPLIED_PLAN, APPLY, NO_OP].map(|of| exponent(first, last, of));
+            growth.exponent = exponents.into_iter().fold(growth.exponent, f64::max);
+        }
+        if let Some(last) = taken.last().filter(|last| last.count == most) {
+            let inside = &last.unchanged.inside;
+            growth.largest_plan = growth.largest_plan.max(inside.load + inside.plan);
+            growth.largest_plan_bytes = growth.largest_plan_bytes.max(bytes(inside.peak_bytes));
         }
         println!();
     }
-    Ok(())
+    Ok(growth)
+}
+
+const APPLIED_PLAN: fn(&Taken) -> f64 = |taken| taken.applied.inside.plan;
+const APPLY: fn(&Taken) -> f64 = |taken| taken.applied.inside.apply;
+const NO_OP: fn(&Taken) -> f64 = |taken| taken.unchanged.inside.plan;
+
+fn exponent(small: &Taken, large: &Taken, of: fn(&Taken) -> f64) -> f64 {
+    (of(large) / of(small)).ln() / (number(large.count) / number(small.count)).ln()
 }
 
 fn one(shape: Shape, count: usize, folder: &Path) -> Result<Taken> {
@@ -67,16 +96,16 @@ fn show(taken: &Taken) {
     );
 }
 
-fn growth(small: &Taken, large: &Taken) {
-    let exponent = |of: fn(&Taken) -> f64| (of(large) / of(small)).ln() / (number(large.count) / number(small.count)).ln();
+fn print_growth(small: &Taken, large: &Taken) {
+    let exponent = |of| exponent(small, large, of);
     println!(
         "  growth from {} to {}: load {:.2}, plan {:.2}, apply {:.2}, no-op plan {:.2}",
         small.count,
         large.count,
         exponent(|taken| taken.applied.inside.load),
-        exponent(|taken| taken.applied.inside.plan),
-        exponent(|taken| taken.applied.inside.apply),
-        exponent(|taken| taken.unchanged.inside.plan),
+        exponent(APPLIED_PLAN),
+        exponent(APPLY),
+        exponent(NO_OP),
     );
 }
 

@@ -4,7 +4,12 @@
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
 use provisioning_providers::local::enter_if_keeper;
+
+/// Plans and runs are made of many small values.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     // Servers and processes are kept by this program, started again: then it is no command.

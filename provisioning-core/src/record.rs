@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -13,7 +13,7 @@ use crate::name::{RunId, StepId};
 use crate::value::Value;
 
 /// One fact of one run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Record {
     /// The run.
     pub run: RunId,
@@ -185,4 +185,84 @@ pub struct Entry {
     pub record: Record,
     /// The hash of the entry before and of this one.
     pub hash: Digest,
+}
+
+/// The form of every record: the fact beside what all have. Writing one so makes a copy of it first.
+#[derive(Serialize)]
+struct Plain<'a> {
+    run: &'a RunId,
+    at: Timestamp,
+    #[serde(flatten)]
+    fact: &'a Fact,
+}
+
+/// The same of a step, for the facts that every step has.
+#[derive(Serialize)]
+struct OfStep<'a, F> {
+    run: &'a RunId,
+    at: Timestamp,
+    step: F,
+}
+
+#[derive(Serialize)]
+struct Started<'a> {
+    id: &'a StepId,
+    started: Attempt<'a>,
+}
+
+#[derive(Serialize)]
+struct Attempt<'a> {
+    attempt: u32,
+    inputs: &'a Value,
+}
+
+#[derive(Serialize)]
+struct Succeeded<'a> {
+    id: &'a StepId,
+    succeeded: Effect<'a>,
+}
+
+#[derive(Serialize)]
+struct Effect<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<&'a Object>,
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { run, at, fact } = self;
+        match fact {
+            Fact::Step { id, fact: StepFact::Started { attempt, inputs } } => {
+                let step = Started { id, started: Attempt { attempt: *attempt, inputs } };
+                OfStep { run, at: *at, step }.serialize(serializer)
+            }
+            Fact::Step { id, fact: StepFact::Succeeded { object } } => {
+                let step = Succeeded { id, succeeded: Effect { object: object.as_ref() } };
+                OfStep { run, at: *at, step }.serialize(serializer)
+            }
+            fact => Plain { run, at: *at, fact }.serialize(serializer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_without_a_copy_reads_the_same() {
+        let object = Object { id: "srv-1".into(), outputs: Value::map([("id", Value::from("srv-1"))]) };
+        let facts = [
+            StepFact::Started { attempt: 2, inputs: Value::map([("size", Value::from(1))]) },
+            StepFact::Succeeded { object: Some(object) },
+            StepFact::Succeeded { object: None },
+        ];
+        for fact in facts {
+            let (run, id) = (RunId::parse("20261122-051522-3fa9").expect("a run"), StepId::parse("web/create").expect("a step"));
+            let record = Record { run, at: Timestamp::from_millis(7), fact: Fact::Step { id, fact } };
+            let plain = Plain { run: &record.run, at: record.at, fact: &record.fact };
+            let (written, plain) = (serde_json::to_string(&record), serde_json::to_string(&plain));
+            assert_eq!(written.expect("written"), plain.expect("written"));
+        }
+    }
 }

@@ -31,18 +31,18 @@ async fn check(scene: Scene, limits: &[usize], least: usize) {
     for limit in limits {
         let mut scene = scene.clone();
         scene.settings.limits.run = *limit;
-        note(format!("forward, {limit} at once"), sweep(&scene).await, least);
-        note(format!("pairs, {limit} at once"), pairs(&scene, SEEDS).await, 40);
+        note(format!("forward, {limit} at once"), Box::pin(sweep(&scene)).await, least);
+        note(format!("pairs, {limit} at once"), Box::pin(pairs(&scene, SEEDS)).await, 40);
     }
     if scene.command == Command::Apply {
         let mut scene = scene;
         scene.settings.limits.run = limits[limits.len() - 1];
         let back = scene.clone().undone();
-        note("back".into(), sweep(&back).await, 10);
-        note("pairs back".into(), pairs(&back, SEEDS).await, 40);
-        note("failures taken back".into(), fail_and_roll_back(&scene).await, 3);
-        note("stops taken back".into(), cancel_and_roll_back(&scene).await, 6);
-        note("undos that fail".into(), fail_every_undo(&scene).await, 3);
+        note("back".into(), Box::pin(sweep(&back)).await, 10);
+        note("pairs back".into(), Box::pin(pairs(&back, SEEDS)).await, 40);
+        note("failures taken back".into(), Box::pin(fail_and_roll_back(&scene)).await, 3);
+        note("stops taken back".into(), Box::pin(cancel_and_roll_back(&scene)).await, 6);
+        note("undos that fail".into(), Box::pin(fail_every_undo(&scene)).await, 3);
     }
     let shown: Vec<_> = found.iter().take(12).cloned().collect();
     assert!(shown.is_empty(), "{} findings\n{}", found.len(), shown.join("\n"));
@@ -207,7 +207,7 @@ async fn a_listing_that_lags_comes_to_one_end() {
     scene.lag = Duration::from_secs(20);
     clean("every fault", every_fault(&scene).await, 60);
     clean("crashes", crash_after_every_record(&scene).await, 40);
-    clean("pairs", pairs(&scene, SEEDS).await, 40);
+    clean("pairs", Box::pin(pairs(&scene, SEEDS)).await, 40);
     clean("every fault back", every_fault(&scene.undone()).await, 60);
 }
 

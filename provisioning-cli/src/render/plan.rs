@@ -80,10 +80,15 @@ fn write_outputs(text: &mut String, plan: &Plan, given: &BTreeMap<String, Output
     }
 }
 
+/// From how many unchanged resources on it is told how many had to be looked at closely.
+const MANY_UNCHANGED: usize = 100;
+
 fn nothing(plan: &Plan) -> String {
     let why = match (plan.command, plan.unchanged) {
         (Command::Apply, 0) => "Nothing is declared, and nothing is there.".to_owned(),
-        (Command::Apply, unchanged) => format!("The world is as declared ({}).", count(unchanged, "resource")),
+        (Command::Apply, unchanged) => {
+            format!("The world is as declared ({}{}).", count(unchanged, "resource"), closely(plan))
+        }
         (Command::Destroy, _) => "There is nothing to remove.".to_owned(),
         (Command::Refresh, _) => "The state agrees with the world.".to_owned(),
         (Command::Forget, _) => "There is nothing to forget.".to_owned(),
@@ -248,7 +253,12 @@ fn summary(plan: &Plan) -> String {
     // What most plans are about is always there, so that the eye finds it.
     let shown = tally(plan).into_iter().enumerate().filter(|(place, (number, _))| *place < 4 || *number > 0);
     let parts: Vec<_> = shown.map(|(_, (number, verb))| format!("{number} to {verb}")).collect();
-    format!("{} {}, {} unchanged.\n", paint(BOLD, "Plan:"), parts.join(", "), plan.unchanged)
+    format!("{} {}, {} unchanged{}.\n", paint(BOLD, "Plan:"), parts.join(", "), plan.unchanged, closely(plan))
+}
+
+/// How many resources were compared field by field, where there are many.
+fn closely(plan: &Plan) -> String {
+    if plan.unchanged < MANY_UNCHANGED { String::new() } else { format!(", {} compared field by field", plan.compared) }
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(super) fn parts(path: &str, [before, after]: [&Value; 2], whole: Whole, foun
 }
 
 fn keys(path: &str, [old, new]: [&Map; 2], whole: Whole, found: &mut Vec<Part>) {
-    let added = new.keys().filter(|key| !old.contains_key(*key));
+    let added = new.keys().filter(|key| !old.contains_key(key));
     for key in old.keys().chain(added) {
         let side = |map: &Map| map.get(key).cloned().unwrap_or_default();
         parts(&format!("{path}.{key}"), [&side(old), &side(new)], whole, found);

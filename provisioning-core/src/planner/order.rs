@@ -88,7 +88,7 @@ fn spread_directly(scope: &Scope<'_>, decisions: &mut [Decision<'_>]) {
             decision.change = ChangeKind::ReplaceBefore;
         }
         if decision.change == ChangeKind::ReplaceBefore {
-            let used: BTreeSet<_> = scope.kept.dependencies(name).into_iter().map(|(on, _)| on).collect();
+            let used: BTreeSet<_> = scope.kept().dependencies(name).into_iter().map(|(on, _)| on).collect();
             first.extend(scope.needed(name).into_iter().filter(|on| used.contains(on)));
         }
     }
@@ -195,6 +195,9 @@ impl<'a> Order<'a> {
     }
 
     fn forward_edges(&mut self) {
+        if self.decisions.is_empty() && self.renamed.is_empty() {
+            return;
+        }
         let linked = &self.scope.linked;
         let mut reaches = BTreeSet::new();
         for name in &linked.order {
@@ -236,7 +239,7 @@ impl<'a> Order<'a> {
             if is_tainted(decision) {
                 continue; // Nothing came to use an object that was never finished.
             }
-            for (name, _) in self.scope.kept.dependents(&decision.name) {
+            for (name, _) in self.scope.kept().dependents(&decision.name) {
                 let Some(dependent) = self.decisions.get(name).copied() else { continue };
                 self.gone_after(decision, &gone, dependent);
             }
@@ -274,7 +277,7 @@ impl<'a> Order<'a> {
     fn leftovers(&mut self, leftovers: &[Leftover<'_>]) {
         let count: BTreeMap<_, _> = leftovers.iter().map(|left| (&left.name, left.row.deposed.len())).collect();
         for left in leftovers {
-            for (used, _) in self.scope.kept.dependencies(&left.name) {
+            for (used, _) in self.scope.kept().dependencies(&left.name) {
                 let Some(gone) = self.decisions.get(used).and_then(|decision| backward_step(decision)) else { continue };
                 (0..left.row.deposed.len()).for_each(|index| self.requires(&gone, &leftover_step(&left.name, index)));
             }
@@ -289,7 +292,7 @@ impl<'a> Order<'a> {
                 if let Some(made) = decision.filter(|decision| decision.old_schema.is_some()).and_then(forward_step) {
                     self.requires(&made, &gone);
                 }
-                for (dependent, _) in self.scope.kept.dependents(&left.name) {
+                for (dependent, _) in self.scope.kept().dependents(&left.name) {
                     let others =
                         (0..count.get(dependent).copied().unwrap_or_default()).map(|index| leftover_step(dependent, index));
                     let own = self.decisions.get(dependent).into_iter();

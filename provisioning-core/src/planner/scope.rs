@@ -1,6 +1,7 @@
 //! What every pass looks at: the input, who refers to whom, and which row belongs to which declaration.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::link::{Linked, link, link_present};
@@ -22,8 +23,7 @@ pub(super) struct Scope<'a> {
     pub linked: Linked,
     /// The rows that get another name.
     pub renames: Renames<'a>,
-    /// The dependencies that the rows of the state were made with, by the names that the rows will have.
-    pub kept: Graph<ResourceName>,
+    kept: OnceCell<Graph<ResourceName>>,
 }
 
 impl<'a> Scope<'a> {
@@ -35,8 +35,12 @@ impl<'a> Scope<'a> {
             _ => link_present(input.registry, present, input.secrets)?,
         };
         let renames = renames(&input)?;
-        let kept = kept(&input, &renames);
-        Ok(Self { input, declared, linked, renames, kept })
+        Ok(Self { input, declared, linked, renames, kept: OnceCell::new() })
+    }
+
+    /// The dependencies that the rows of the state were made with, by the names that the rows will have.
+    pub(super) fn kept(&self) -> &Graph<ResourceName> {
+        self.kept.get_or_init(|| kept(&self.input, &self.renames))
     }
 
     /// The row of a declaration.

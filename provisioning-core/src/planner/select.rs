@@ -32,8 +32,10 @@ pub(super) fn select(scope: &Scope<'_>) -> Result<Selection> {
     for name in scope.linked.graph.closure(excludes.iter(), Direction::Outgoing) {
         declared.remove(name);
     }
-    for name in scope.kept.closure(excludes.iter(), Direction::Incoming) {
-        rows.remove(name);
+    if !excludes.is_empty() {
+        for name in scope.kept().closure(excludes.iter(), Direction::Incoming) {
+            rows.remove(name);
+        }
     }
     rows.retain(|name| is_orphan(scope, name));
     let replace = find(scope, &options.replace)?;
@@ -47,7 +49,7 @@ fn everything(scope: &Scope<'_>) -> (BTreeSet<ResourceName>, BTreeSet<ResourceNa
 
 /// What is made needs what it depends on; what is removed needs what depends on it to be removed or changed first.
 fn targeted(scope: &Scope<'_>, targets: &BTreeSet<ResourceName>) -> (BTreeSet<ResourceName>, BTreeSet<ResourceName>) {
-    let kept = |direction| scope.kept.closure(targets.iter(), direction).into_iter().cloned().collect();
+    let kept = |direction| scope.kept().closure(targets.iter(), direction).into_iter().cloned().collect();
     let all = scope.input.desired.resources.keys().cloned();
     match scope.input.options.command {
         Command::Forget => (BTreeSet::new(), targets.clone()),
@@ -56,7 +58,7 @@ fn targeted(scope: &Scope<'_>, targets: &BTreeSet<ResourceName>) -> (BTreeSet<Re
         // A rollback is planned as an apply of what was.
         Command::Apply | Command::Rollback => {
             let orphans = targets.iter().filter(|name| is_orphan(scope, name));
-            let rows: BTreeSet<_> = scope.kept.closure(orphans, Direction::Outgoing).into_iter().cloned().collect();
+            let rows: BTreeSet<_> = scope.kept().closure(orphans, Direction::Outgoing).into_iter().cloned().collect();
             let declared = scope.linked.graph.closure(targets.iter().chain(&rows), Direction::Incoming);
             (declared.into_iter().cloned().collect(), rows)
         }

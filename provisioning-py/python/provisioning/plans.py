@@ -176,6 +176,11 @@ class Plan:
         return int(self._document["unchanged"])
 
     @property
+    def compared(self) -> int:
+        """How many resources had to be compared field by field; the others are declared as they were."""
+        return int(self._document.get("compared", 0))
+
+    @property
     def hash(self) -> str:
         """The hash of what the plan does."""
         return self._native.hash()

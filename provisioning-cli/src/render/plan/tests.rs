@@ -25,6 +25,7 @@ pub(crate) fn sample(changes: Vec<ResourceChange>) -> Plan {
         undoes: None,
         changes,
         unchanged: 4,
+        compared: 4,
         steps: vec![],
         providers: BTreeMap::new(),
         lookups: BTreeMap::new(),
@@ -167,6 +168,8 @@ Plan: 60 to create, 0 to update, 0 to replace, 2 to delete, 4 unchanged.
 fn nothing_to_do_is_one_sentence() {
     let none = |command, unchanged| shown(&Plan { command, unchanged, ..sample(vec![]) });
     assert_eq!(none(Command::Apply, 4), "No changes. The world is as declared (4 resources).\n");
+    let many = "No changes. The world is as declared (100 resources, 4 compared field by field).\n";
+    assert_eq!(none(Command::Apply, 100), many);
     assert_eq!(none(Command::Apply, 0), "No changes. Nothing is declared, and nothing is there.\n");
     assert_eq!(none(Command::Destroy, 0), "No changes. There is nothing to remove.\n");
     assert_eq!(none(Command::Refresh, 4), "No changes. The state agrees with the world.\n");

@@ -173,7 +173,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let selected = |name: &ResourceName| self.selection.declared.contains(name) || self.selection.rows.contains(name);
-        if self.scope.kept.dependents(name).into_iter().all(|(dependent, _)| selected(dependent)) {
+        if self.scope.kept().dependents(name).into_iter().all(|(dependent, _)| selected(dependent)) {
             let schema = self.schema_of(row)?;
             self.result.leftovers.push(Leftover { name: name.clone(), row, schema });
         }

@@ -287,8 +287,8 @@ fn outputs_are_part_of_the_plan_and_may_stand_alone() {
 
 #[test]
 fn one_edit_among_many_costs_that_one_and_what_depends_on_it() {
-    let many: String = (0..50).map(|number| format!("other{number} = {{ size = {number} }}\n")).collect();
-    let document = |size: u32| format!("{many}net = {{ size = {size} }}\nweb = {{ from = \"${{net.id}}\" }}\n");
+    let many = (0..50).map(|number| format!("other{number} = {{ size = {number} }}")).collect::<Vec<_>>().join("\n");
+    let document = |size: u32| format!("{many}\nnet = {{ size = {size} }}\nweb = {{ from = \"${{net.id}}\" }}\n");
     let mut world = World::applied(&document(1));
     let unchanged = world.plan(&document(1), "").expect("planned");
     assert_eq!((unchanged.unchanged, unchanged.compared), (52, 0));

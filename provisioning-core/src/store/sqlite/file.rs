@@ -184,7 +184,7 @@ fn prepare(connection: &Connection) -> Result<()> {
         return Err(Error::new(ErrorKind::Unsupported, message).with_hint("put the workspace on a local disk"));
     }
     let settings = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA foreign_keys = ON;
-        PRAGMA journal_size_limit = 67108864;";
+        PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384;";
     connection.execute_batch(settings).map_err(explain)
 }
 

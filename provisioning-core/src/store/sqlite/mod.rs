@@ -5,6 +5,7 @@
 
 mod failure;
 mod file;
+mod parse;
 mod tables;
 #[cfg(test)]
 mod tests;

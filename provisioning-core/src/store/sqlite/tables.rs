@@ -9,6 +9,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::failure::explain;
+use super::parse;
 use crate::digest::{Digest, DigestKey};
 use crate::error::{Error, Result};
 use crate::journal::RunSummary;
@@ -193,10 +194,10 @@ impl Source for Tables<'_> {
     }
 
     fn rows(&self) -> Result<BTreeMap<ResourceName, StateRow>> {
-        let rows = self.all("SELECT name, version, body FROM state ORDER BY name", params![], |row| {
-            Ok((bytes(row, 0)?, RowText { version: count(row, 1)?, body: blob(row, 2)? }))
-        })?;
-        rows.iter().map(|(name, row)| row.parse(name)).collect()
+        let mut statement = self.0.prepare_cached("SELECT name, version, body FROM state ORDER BY name").map_err(explain)?;
+        let texts =
+            statement.query_map(params![], |row| Ok((bytes(row, 0)?, RowText { version: count(row, 1)?, body: blob(row, 2)? })));
+        parse::rows(texts.map_err(explain)?.map(|text| text.map_err(explain)))
     }
 
     fn runs(&self) -> Result<Vec<RunRow>> {

@@ -6,9 +6,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 use super::failure::explain;
 use super::tables::Tables;
@@ -16,6 +17,9 @@ use crate::error::{Error, Failure, Result};
 
 /// How many jobs share a transaction at most; it bounds how long the first of them waits.
 const MAX_JOBS_IN_COMMIT: usize = 4096;
+
+/// How long whoever waits stays awake: about as long as a fast disk takes, and somebody who sleeps to wake up.
+const AWAKE: Duration = Duration::from_micros(300);
 
 /// Something that is written.
 trait Job: Send {
@@ -59,12 +63,30 @@ impl Writer {
         T: Send + 'static,
         F: FnOnce(&Tables<'_>) -> Result<T> + Send + 'static,
     {
-        let (reply, answer) = oneshot::channel();
+        let (reply, mut answer) = oneshot::channel();
         let job = Box::new(Asked { work: Some(work), result: None, reply });
         let gone = || Error::bug("the store's writer has stopped");
         self.jobs.as_ref().ok_or_else(gone)?.send(job).map_err(|_| gone())?;
+        if let Some(result) = soon(&mut answer).await {
+            return result.map_err(|_| gone())?;
+        }
         answer.await.map_err(|_| gone())?
     }
+}
+
+/// The answer, where it comes so soon that going to sleep for it would take longer than the commit; others of the thread go on.
+async fn soon<T>(answer: &mut oneshot::Receiver<T>) -> Option<Result<T, TryRecvError>> {
+    let begun = Instant::now();
+    while begun.elapsed() < AWAKE {
+        match answer.try_recv() {
+            Err(TryRecvError::Empty) => {
+                thread::yield_now();
+                tokio::task::yield_now().await;
+            }
+            result => return Some(result),
+        }
+    }
+    None
 }
 
 impl Drop for Writer {
@@ -106,7 +128,7 @@ where
 }
 
 fn serve(mut connection: Connection, queue: &mpsc::Receiver<Box<dyn Job>>, commits: &AtomicU64) {
-    while let Ok(first) = queue.recv() {
+    while let Some(first) = next(queue) {
         let mut jobs: Vec<_> = std::iter::once(first).chain(queue.try_iter()).take(MAX_JOBS_IN_COMMIT).collect();
         let failure = commit(&mut connection, &mut jobs).err();
         if failure.is_none() {
@@ -116,6 +138,19 @@ fn serve(mut connection: Connection, queue: &mpsc::Receiver<Box<dyn Job>>, commi
             job.answer(failure.as_ref());
         }
     }
+}
+
+/// The next job; what follows from one commit mostly comes before this thread would have gone to sleep.
+fn next(queue: &mpsc::Receiver<Box<dyn Job>>) -> Option<Box<dyn Job>> {
+    let begun = Instant::now();
+    while begun.elapsed() < AWAKE {
+        match queue.try_recv() {
+            Ok(job) => return Some(job),
+            Err(mpsc::TryRecvError::Empty) => thread::yield_now(),
+            Err(mpsc::TryRecvError::Disconnected) => return None,
+        }
+    }
+    queue.recv().ok()
 }
 
 /// Runs the jobs in one transaction; on any error it is rolled back, and nothing of it was written.
