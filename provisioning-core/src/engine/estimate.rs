@@ -15,8 +15,12 @@ use crate::store::Range;
 const LEARNT_FROM: usize = 2_000;
 
 impl Engine {
-    /// How long each step of a plan takes; nothing where no run has told anything yet.
+    /// How long each step of a plan takes; nothing where no run has told anything yet, or where there is no
+    /// order to choose.
     pub(super) async fn estimates(&self, plan: &Plan, rows: &BTreeMap<ResourceName, StateRow>) -> Result<Estimates> {
+        if plan.steps.len() < 2 {
+            return Ok(Estimates::default());
+        }
         let kinds: BTreeMap<&str, &Kind> = plan.steps.iter().map(|step| (step.resource.as_str(), &step.kind)).collect();
         let kind_of = |id: &StepId| {
             let row = rows.get(id.resource()).map(|row| &row.kind);

@@ -120,21 +120,20 @@ impl<'a> Linker<'a> {
         declared: &Declared,
         providers: &BTreeMap<&ProviderName, Vec<ResourceName>>,
     ) -> Vec<(ResourceName, Dependency)> {
-        let place = format!("resources.{}", declared.name);
         let mut hard = Vec::new();
         if let Some(fields) = declared.inputs.as_map() {
             for (field, value) in fields.into_iter().filter(|(_, value)| value.has_references()) {
                 let origin = declared.origins.get(field.as_ref()).or(declared.origin.as_ref());
-                hard.extend(self.references(value, &format!("{place}.{field}"), origin));
+                hard.extend(self.references(value, &format!("resources.{}.{field}", declared.name), origin));
             }
         }
         hard.extend(declared.role.provider().and_then(|alias| providers.get(alias)).into_iter().flatten().cloned());
         if let Role::Service { host } = &declared.role {
             self.check_host(host, declared);
-            hard.extend(self.names(std::slice::from_ref(host), &format!("{place}.on"), declared));
+            hard.extend(self.names(std::slice::from_ref(host), "on", declared));
         }
-        hard.extend(self.names(&declared.depends_on, &format!("{place}.depends_on"), declared));
-        let soft = self.names(&declared.after, &format!("{place}.after"), declared);
+        hard.extend(self.names(&declared.depends_on, "depends_on", declared));
+        let soft = self.names(&declared.after, "after", declared);
         let hard = hard.into_iter().map(|name| (name, Dependency::Hard));
         hard.chain(soft.into_iter().map(|name| (name, Dependency::Soft))).collect()
     }
@@ -163,13 +162,15 @@ impl<'a> Linker<'a> {
         }
     }
 
-    fn names(&mut self, names: &[impl AsRef<str>], place: &str, declared: &Declared) -> Vec<ResourceName> {
+    /// The resources that an option of a declaration names.
+    fn names(&mut self, names: &[impl AsRef<str>], key: &str, declared: &Declared) -> Vec<ResourceName> {
         let mut found = Vec::new();
         for name in names.iter().map(AsRef::as_ref) {
             let matching = self.matching(name);
             if matching.is_empty() {
-                let origin = place.rsplit('.').next().and_then(|key| declared.origins.get(key)).or(declared.origin.as_ref());
-                self.unknown(name, place, origin, format!("there is no resource `{name}`"));
+                let origin = declared.origins.get(key).or(declared.origin.as_ref());
+                let place = format!("resources.{}.{key}", declared.name);
+                self.unknown(name, &place, origin, format!("there is no resource `{name}`"));
             }
             found.extend(matching.into_iter().cloned());
         }
