@@ -175,7 +175,8 @@ fn appended(bencher: &mut criterion::Bencher<'_>, applied: &Applied) {
 
 fn evaluation(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut text = String::from("let p = import \"provisioning.ncl\" in {\n  providers = { lab = p.local {} },\n  resources = {\n");
+    let mut text =
+        String::from("let p = import \"provisioning.ncl\" in {\n  providers = { lab = p.local {} },\n  resources = {\n");
     for index in 0..COUNT {
         let from: Vec<_> = edges(index).into_iter().map(|on| format!("\"${{r{on}.id}}\"")).collect();
         let deps = from.join(", ");

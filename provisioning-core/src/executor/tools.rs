@@ -75,7 +75,7 @@ impl World {
 
     pub(crate) fn get(&self, reference: &Reference) -> Result<Value> {
         match self.outputs.get(self.outputs.name(&reference.root), &self.sealer) {
-            Some(outputs) => reference.follow(outputs),
+            Some(outputs) => reference.follow(&outputs),
             None => Ok(Value::Unknown),
         }
     }
@@ -105,8 +105,8 @@ impl World {
     /// The connection to a host.
     pub(crate) fn connection(&self, host: &ResourceName) -> Result<Value> {
         let outputs = self.outputs.get(host.as_str(), &self.sealer);
-        let connection = outputs.and_then(|outputs| outputs.field("connection")).filter(|value| !value.has_unknown());
-        connection.cloned().ok_or_else(|| {
+        let connection = outputs.and_then(|outputs| outputs.field("connection").cloned()).filter(|value| !value.has_unknown());
+        connection.ok_or_else(|| {
             Error::invalid(format!("`{host}` has no `connection` now: it does not exist, or no service can run on it"))
         })
     }

@@ -275,7 +275,7 @@ fn resolved(past: &Past, row: &StateRow, name: &Arc<str>, written: &Value) -> Re
 /// A value with its references replaced; `None` where one of them is not known.
 fn literal(past: &Past, written: &Value, known: &Outputs) -> Option<Value> {
     let value = written.resolve(&mut |reference| match known.get(known.name(&reference.root), &past.sealer) {
-        Some(outputs) => reference.follow(outputs),
+        Some(outputs) => reference.follow(&outputs),
         None => Ok(Value::Unknown),
     });
     value.ok().filter(|value| !value.has_unknown()).map(|value| value.to_literal())

@@ -1,7 +1,6 @@
 //! The outputs of resources, found by what a reference calls them.
 
 use std::collections::HashMap;
-use std::sync::OnceLock;
 
 use super::{Role, StateRow};
 use crate::name::{Kind, ResourceName, SECRET};
@@ -19,12 +18,12 @@ pub(crate) struct Outputs {
 
 /// What a resource gives.
 #[derive(Debug, Clone)]
-struct Given {
-    known: OnceLock<Value>,
-    kept: Option<Kept>,
+enum Given {
+    Known(Value),
+    /// What a row keeps, which is put together and opened when somebody refers to it: to most rows nobody does.
+    Kept(Kept),
 }
 
-/// What a row keeps, which is put together and opened when somebody refers to it: most rows nobody does.
 #[derive(Debug, Clone)]
 struct Kept {
     kind: Kind,
@@ -47,14 +46,14 @@ impl Outputs {
 
     /// Sets what a resource gives.
     pub(crate) fn set(&mut self, name: &ResourceName, outputs: Value) {
-        self.put(name, Given { known: outputs.into(), kept: None });
+        self.put(name, Given::Known(outputs));
     }
 
     /// Sets what a resource gives to what a row says, under a name that may not be its own any more.
     pub(crate) fn set_row(&mut self, name: &ResourceName, row: &StateRow) {
         let outputs = row.object.as_ref().map(|object| object.outputs.clone()).unwrap_or_default();
         let kept = Kept { kind: row.kind.clone(), role: row.role.clone(), inputs: row.inputs.clone(), outputs };
-        self.put(name, Given { known: OnceLock::new(), kept: Some(kept) });
+        self.put(name, Given::Kept(kept));
     }
 
     fn put(&mut self, name: &ResourceName, given: Given) {
@@ -66,12 +65,14 @@ impl Outputs {
 
     /// What a resource gives, by its full name, in the clear as far as it can be opened; the secrets by the word that stands
     /// for them.
-    pub(crate) fn get(&self, name: &str, sealer: &Sealer) -> Option<&Value> {
+    pub(crate) fn get(&self, name: &str, sealer: &Sealer) -> Option<Value> {
         if name == SECRET {
-            return Some(&self.secrets);
+            return Some(self.secrets.clone());
         }
-        let given = self.resources.get(name)?;
-        Some(given.known.get_or_init(|| given.kept.as_ref().map(|kept| kept.opened(sealer)).unwrap_or_default()))
+        Some(match self.resources.get(name)? {
+            Given::Known(outputs) => outputs.clone(),
+            Given::Kept(kept) => kept.opened(sealer),
+        })
     }
 
     /// The secrets, by name.

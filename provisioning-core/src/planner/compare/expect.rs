@@ -41,7 +41,7 @@ impl<'a> Expected<'a> {
     pub(super) fn get(&self, reference: &Reference) -> Result<Value> {
         let name = self.name(&reference.root);
         match (self.outputs.get(name, self.sealer), self.state.get(name)) {
-            (Some(outputs), _) => reference.follow(outputs),
+            (Some(outputs), _) => reference.follow(&outputs),
             (None, Some(row)) => reference.follow(&row.opened(self.sealer)),
             (None, None) => Ok(Value::Unknown),
         }

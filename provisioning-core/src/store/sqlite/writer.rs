@@ -6,7 +6,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot::{self, error::TryRecvError};
@@ -18,8 +17,8 @@ use crate::error::{Error, Failure, Result};
 /// How many jobs share a transaction at most; it bounds how long the first of them waits.
 const MAX_JOBS_IN_COMMIT: usize = 4096;
 
-/// How long whoever waits stays awake: about as long as a fast disk takes, and somebody who sleeps to wake up.
-const AWAKE: Duration = Duration::from_micros(300);
+/// How often whoever waits looks again before going to sleep: about as long as a fast disk takes, and somebody who sleeps to wake up.
+const LOOKS: usize = 400;
 
 /// Something that is written.
 trait Job: Send {
@@ -76,8 +75,7 @@ impl Writer {
 
 /// The answer, where it comes so soon that going to sleep for it would take longer than the commit; others of the thread go on.
 async fn soon<T>(answer: &mut oneshot::Receiver<T>) -> Option<Result<T, TryRecvError>> {
-    let begun = Instant::now();
-    while begun.elapsed() < AWAKE {
+    for _ in 0..LOOKS {
         match answer.try_recv() {
             Err(TryRecvError::Empty) => {
                 thread::yield_now();
@@ -142,8 +140,7 @@ fn serve(mut connection: Connection, queue: &mpsc::Receiver<Box<dyn Job>>, commi
 
 /// The next job; what follows from one commit mostly comes before this thread would have gone to sleep.
 fn next(queue: &mpsc::Receiver<Box<dyn Job>>) -> Option<Box<dyn Job>> {
-    let begun = Instant::now();
-    while begun.elapsed() < AWAKE {
+    for _ in 0..LOOKS {
         match queue.try_recv() {
             Ok(job) => return Some(job),
             Err(mpsc::TryRecvError::Empty) => thread::yield_now(),
