@@ -136,7 +136,7 @@ fn damage_in_the_middle_is_found_by_verify_and_stops_what_needs_it() {
     write_at(&workspace.path().join(PATH), 8_192, &[0; 8_192]);
     let says = "error: the store is damaged: database disk image is malformed\n\
                 hint: restore the file from a backup, with the files beside it of the same name\n";
-    fails(&workspace, "plan --rollback", 74, says);
+    fails(&workspace, "rollback --yes", 74, says);
     assert!(workspace.expect(&["plan"], 0).contains("No changes."), "what it needs is whole");
     let verdict = workspace.expect(&["verify"], 74);
     assert!(verdict.starts_with("Damaged: record 2: "), "{verdict}");
