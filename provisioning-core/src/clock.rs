@@ -3,9 +3,15 @@
 //! The only file that names the system clock, the calendar and the system's random numbers.
 
 use std::fmt;
+use std::time::Duration;
 
 use jiff::fmt::temporal::DateTimePrinter;
-use serde::{Deserialize, Serialize, de};
+use serde::{Deserialize, Serialize, Serializer, de};
+
+/// A length of time in seconds, for JSON.
+pub(crate) fn write_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
 
 /// An instant in milliseconds since 1970-01-01T00:00:00Z; RFC 3339 with milliseconds when written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

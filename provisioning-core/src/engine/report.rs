@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::clock::write_seconds;
 use crate::error::Failure;
 use crate::executor::CriticalPath;
 use crate::journal::{self, RunSummary};
@@ -97,10 +98,6 @@ fn write_failures<S: Serializer>(failures: &[(StepId, Failure)], serializer: S) 
 
 fn write_doubts<S: Serializer>(doubts: &[(StepId, String)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(doubts.iter().map(|(step, reason)| Fate { step, what: Doubt { reason } }))
-}
-
-fn write_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 /// The value of an output.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
+use crate::clock::write_seconds;
 use crate::name::StepId;
 use crate::plan::Plan;
 use crate::schedule::StepIndex;
@@ -43,10 +44,6 @@ struct Took<'a> {
 
 fn write_steps<S: Serializer>(steps: &[(StepId, Duration)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(steps.iter().map(|(step, took)| Took { step, seconds: took.as_secs_f64() }))
-}
-
-fn write_seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_f64(duration.as_secs_f64())
 }
 
 impl Timeline {
