@@ -46,7 +46,9 @@ pub(crate) fn measure(most: usize, folder: &Path) -> Result<Growth> {
         for pair in counting.windows(2) {
             print_growth(pair[0], pair[1]);
         }
-        if let [first, .., last] = counting.as_slice() {
+        if let [first, .., last] = counting.as_slice()
+            && last.count == most
+        {
             let exponents = [APPLIED_PLAN, APPLY, NO_OP].map(|of| exponent(first, last, of));
             growth.exponent = exponents.into_iter().fold(growth.exponent, f64::max);
         }
