@@ -23,8 +23,12 @@ impl Schema {
 
     /// Whether fields are in that form already, whatever else the schema said when they were written.
     pub fn is_persistable(&self, fields: &Value) -> bool {
-        let closed = |value: &Value| matches!(value, Value::Null | Value::Digest(_) | Value::Sealed(_));
-        fields.as_map().into_iter().flatten().all(|(name, value)| closed(value) || !self.changes(name, value))
+        let all = fields.as_map().into_iter().flatten().all(|(name, value)| match value {
+            Value::Null => true,
+            Value::Digest(_) | Value::Sealed(_) => self.changes(name, value),
+            _ => !self.changes(name, value),
+        });
+        all && self.hidden(fields) == *fields
     }
 
     /// The resolved fields with every sensitive one as a secret, nested ones included; what is not known stays unknown.

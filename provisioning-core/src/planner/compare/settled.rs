@@ -3,14 +3,12 @@
 //! A plan of many resources of which one was edited then costs that one and what depends on it.
 
 use super::Walk;
-use crate::name::ResourceName;
-use crate::planner::secret_names;
 use crate::resource::{Declared, Role, StateRow};
 use crate::schema::Schema;
 
 impl Walk<'_> {
     /// Whether a resource cannot differ from its declaration: it is declared as it was, its object is whole and as it was left,
-    /// and nothing that it refers to changes now or was written after it.
+    /// and nothing that it refers to changes now, or is another value than when it was made.
     pub(super) fn is_settled(&self, declared: &Declared, schema: &Schema) -> bool {
         #[cfg(test)]
         if THOROUGH.get() {
@@ -23,8 +21,8 @@ impl Walk<'_> {
             && !self.selection.replace.contains(&declared.name)
             && self.is_as_it_was_left(row)
             && row.depends_on.iter().eq(self.scope.needs(&declared.name))
-            && row.depends_on.iter().all(|on| self.is_older(on, row.version))
-            && secret_names(&declared.inputs).is_empty()
+            && row.depends_on.iter().all(|on| !self.changed.contains_key(on))
+            && self.refers_to_the_same(declared, schema, row)
     }
 
     /// Whether the object is as the state has it, and that is what was asked for.
@@ -36,9 +34,18 @@ impl Walk<'_> {
             && asked.into_iter().all(|(field, asked)| object.outputs.field(field).is_none_or(|given| given == asked))
     }
 
-    /// Whether a resource stays as it was when something was written that refers to it.
-    fn is_older(&self, name: &ResourceName, than: u64) -> bool {
-        !self.changed.contains_key(name) && self.scope.input.state.get(name).is_some_and(|row| row.version < than)
+    /// Whether the references in a declaration give what they gave. When a row was written says nothing of that: a refresh
+    /// writes it, and leaves the inputs as they were resolved long before.
+    fn refers_to_the_same(&self, declared: &Declared, schema: &Schema, row: &StateRow) -> bool {
+        if !declared.inputs.has_references() {
+            return true;
+        }
+        let resolved = declared.inputs.resolve(&mut |reference| self.expected.get(reference));
+        let seal = declared.role.seal(self.scope.input.sealer, &declared.kind);
+        resolved.is_ok_and(|resolved| {
+            let known = !resolved.has_unknown() && !resolved.is_withheld();
+            known && schema.persistable(&schema.hidden(&resolved), &seal) == row.inputs
+        })
     }
 }
 

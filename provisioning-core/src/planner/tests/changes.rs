@@ -295,5 +295,17 @@ fn one_edit_among_many_costs_that_one_and_what_depends_on_it() {
     let edited = world.plan(&document(2), "").expect("planned");
     assert_eq!((edited.steps.len(), edited.unchanged, edited.compared), (1, 51, 2));
     world.carry_out(&edited);
-    assert_eq!(world.plan(&document(2), "").expect("planned").compared, 1, "`net` was written after `web`");
+    assert_eq!(world.plan(&document(2), "").expect("planned").compared, 0);
+}
+
+#[test]
+fn what_was_refreshed_after_its_dependency_changed_still_follows_it() {
+    let document = |size: u32| format!("net = {{ size = {size} }}\nweb = {{ from = \"${{net.size}}\" }}\n");
+    let mut world = World::applied(&document(1));
+    world.carry_out(&world.plan(&document(2), "-t net").expect("planned"));
+    world.meddle("id-web", "revision", 9);
+    let refresh = world.plan(&document(2), "refresh").expect("planned");
+    assert_eq!(refresh.steps.iter().map(|step| step.id.as_str()).collect::<Vec<_>>(), ["web/refresh"]);
+    world.carry_out(&refresh);
+    check_in(&mut world, &document(2), "", "update web (from 1->2) | web/update");
 }

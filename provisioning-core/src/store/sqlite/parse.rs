@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 
 use crate::error::{Error, Result};
@@ -27,12 +27,17 @@ pub(super) fn rows(mut texts: impl Iterator<Item = Result<Text>>) -> Result<BTre
     }
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let (sender, receiver) = mpsc::sync_channel(threads * AHEAD);
-    let receiver = Mutex::new(receiver);
-    let next = || receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+    let receiver = Arc::new(Mutex::new(receiver));
     let mut parsed: Vec<(usize, Parsed)> = thread::scope(|scope| {
-        let work =
-            || std::iter::from_fn(next).map(|(place, texts): (usize, Vec<Text>)| (place, parse(&texts))).collect::<Vec<_>>();
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        let worker = |receiver: Arc<Mutex<mpsc::Receiver<(usize, Vec<Text>)>>>| {
+            scope.spawn(move || {
+                let next = || receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+                std::iter::from_fn(next).map(|(place, texts)| (place, parse(&texts))).collect::<Vec<_>>()
+            })
+        };
+        let workers: Vec<_> = (0..threads).map(|_| worker(receiver.clone())).collect();
+        // The workers alone have it: where all of them are gone, nothing waits for them.
+        drop(receiver);
         let sent = send(first, &mut texts, &sender);
         drop(sender);
         let parsed = workers.into_iter().map(|worker| worker.join().map_err(|_| Error::bug("a thread that parses rows broke")));
