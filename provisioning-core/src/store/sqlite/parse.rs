@@ -18,6 +18,9 @@ const AHEAD: usize = 2;
 /// A row as it is kept, with the name that it is kept under.
 pub(super) type Text = (String, RowText);
 type Parsed = Result<Vec<(ResourceName, StateRow)>>;
+/// Texts to parse, with their place among the others.
+type Chunk = (usize, Vec<Text>);
+type Queue = Arc<Mutex<mpsc::Receiver<Chunk>>>;
 
 /// The rows of texts that come in the order of their names.
 pub(super) fn rows(mut texts: impl Iterator<Item = Result<Text>>) -> Result<BTreeMap<ResourceName, StateRow>> {
@@ -29,7 +32,7 @@ pub(super) fn rows(mut texts: impl Iterator<Item = Result<Text>>) -> Result<BTre
     let (sender, receiver) = mpsc::sync_channel(threads * AHEAD);
     let receiver = Arc::new(Mutex::new(receiver));
     let mut parsed: Vec<(usize, Parsed)> = thread::scope(|scope| {
-        let worker = |receiver: Arc<Mutex<mpsc::Receiver<(usize, Vec<Text>)>>>| {
+        let worker = |receiver: Queue| {
             scope.spawn(move || {
                 let next = || receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
                 std::iter::from_fn(next).map(|(place, texts)| (place, parse(&texts))).collect::<Vec<_>>()
@@ -52,11 +55,7 @@ pub(super) fn rows(mut texts: impl Iterator<Item = Result<Text>>) -> Result<BTre
     Ok(BTreeMap::from_iter(rows))
 }
 
-fn send(
-    first: Vec<Text>,
-    texts: &mut impl Iterator<Item = Result<Text>>,
-    to: &mpsc::SyncSender<(usize, Vec<Text>)>,
-) -> Result<()> {
+fn send(first: Vec<Text>, texts: &mut impl Iterator<Item = Result<Text>>, to: &mpsc::SyncSender<Chunk>) -> Result<()> {
     let mut next = first;
     for place in 0.. {
         if next.is_empty() {
