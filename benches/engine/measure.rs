@@ -90,8 +90,8 @@ pub(crate) fn main(arguments: &[String]) -> Result<()> {
     runtime.block_on(async {
         let (folder, parallelism) = (Path::new(folder), parallelism.parse()?);
         let text = match Phase::parse(phase)? {
-            Phase::Apply => serde_json::to_string(&Opened::new(folder, parallelism)?.apply().await?)?,
-            Phase::Plan => serde_json::to_string(&Opened::new(folder, parallelism)?.plan_again().await?)?,
+            Phase::Apply => serde_json::to_string(&Opened::new(folder, parallelism, Observer::default())?.apply().await?)?,
+            Phase::Plan => serde_json::to_string(&Opened::new(folder, parallelism, Observer::default())?.plan_again().await?)?,
             Phase::Die(records) => return die(folder, parallelism, records).await,
             Phase::Resume => serde_json::to_string(&resume(folder, parallelism).await?)?,
         };
@@ -115,14 +115,9 @@ async fn die(folder: &Path, parallelism: usize, records: usize) -> Result<()> {
             std::process::abort();
         }
     });
-    let registry = registry(folder);
-    let Workspace { location, desired, .. } = Workspace::load(Location::open(folder, &Overrides::default())?, &registry)?;
-    let Location { mut settings, store, .. } = location;
-    settings.limits.run = parallelism;
-    let store = Arc::new(SqliteStore::open(&store, Opening::OrCreate(&System))?);
-    let engine = Engine::builder(registry, store).settings(settings).observer(observer).build();
-    let plan = engine.plan(&desired, &PlanOptions::new(Command::Apply)).await?;
-    engine.apply(&plan, &Control::new()).await?;
+    let opened = Opened::new(folder, parallelism, observer)?;
+    let (plan, _) = opened.plan().await?;
+    opened.engine.apply(&plan, &Control::new()).await?;
     Err(format!("the run ended before it had {records} records").into())
 }
 
@@ -156,14 +151,14 @@ struct Opened {
 }
 
 impl Opened {
-    fn new(folder: &Path, parallelism: usize) -> Result<Self> {
+    fn new(folder: &Path, parallelism: usize, observer: Observer) -> Result<Self> {
         let begun = Instant::now();
         let registry = registry(folder);
         let Workspace { location, desired, .. } = Workspace::load(Location::open(folder, &Overrides::default())?, &registry)?;
         let Location { mut settings, store, .. } = location;
         settings.limits.run = parallelism;
         let store = Arc::new(SqliteStore::open(&store, Opening::OrCreate(&System))?);
-        let engine = Engine::builder(registry, store.clone()).settings(settings).build();
+        let engine = Engine::builder(registry, store.clone()).settings(settings).observer(observer).build();
         Ok(Self { engine, store, desired, load: begun.elapsed().as_secs_f64() })
     }
 

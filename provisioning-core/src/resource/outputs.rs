@@ -24,8 +24,9 @@ enum Given {
     Kept(Kept),
 }
 
+/// What a row says that references see: its inputs, over them what the provider reports, and whose fields they are.
 #[derive(Debug, Clone)]
-struct Kept {
+pub(super) struct Kept {
     kind: Kind,
     role: Role,
     inputs: Value,
@@ -33,7 +34,12 @@ struct Kept {
 }
 
 impl Kept {
-    fn opened(&self, sealer: &Sealer) -> Value {
+    pub(super) fn of(row: &StateRow) -> Self {
+        let outputs = row.object.as_ref().map(|object| object.outputs.clone()).unwrap_or_default();
+        Self { kind: row.kind.clone(), role: row.role.clone(), inputs: row.inputs.clone(), outputs }
+    }
+
+    pub(super) fn opened(&self, sealer: &Sealer) -> Value {
         self.role.seal(sealer, &self.kind).open(&self.inputs.overlaid(&self.outputs))
     }
 }
@@ -51,9 +57,7 @@ impl Outputs {
 
     /// Sets what a resource gives to what a row says, under a name that may not be its own any more.
     pub(crate) fn set_row(&mut self, name: &ResourceName, row: &StateRow) {
-        let outputs = row.object.as_ref().map(|object| object.outputs.clone()).unwrap_or_default();
-        let kept = Kept { kind: row.kind.clone(), role: row.role.clone(), inputs: row.inputs.clone(), outputs };
-        self.put(name, Given::Kept(kept));
+        self.put(name, Given::Kept(Kept::of(row)));
     }
 
     fn put(&mut self, name: &ResourceName, given: Given) {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::outputs::Kept;
 use super::{Lifecycle, Role};
 use crate::name::{Kind, ResourceName, RunId};
 use crate::record::Object;
@@ -66,6 +67,6 @@ impl StateRow {
 
     /// The same with secrets in the clear, as far as they can be opened.
     pub(crate) fn opened(&self, sealer: &Sealer) -> Value {
-        self.role.seal(sealer, &self.kind).open(&self.outputs())
+        Kept::of(self).opened(sealer)
     }
 }

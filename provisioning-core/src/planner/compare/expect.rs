@@ -37,22 +37,22 @@ impl<'a> Expected<'a> {
         self.outputs.name(root)
     }
 
-    /// What a reference will give; by the state where its resource does not take part, or does not change at all.
+    /// What a reference will give.
     pub(super) fn get(&self, reference: &Reference) -> Result<Value> {
-        let name = self.name(&reference.root);
-        match (self.outputs.get(name, self.sealer), self.state.get(name)) {
-            (Some(outputs), _) => reference.follow(&outputs),
-            (None, Some(row)) => reference.follow(&row.opened(self.sealer)),
-            (None, None) => Ok(Value::Unknown),
+        match self.outputs(self.name(&reference.root)) {
+            Some(outputs) => reference.follow(&outputs),
+            None => Ok(Value::Unknown),
         }
     }
 
     /// One output of a resource.
     pub(super) fn output(&self, name: &ResourceName, output: &str) -> Option<Value> {
-        match self.outputs.get(name.as_str(), self.sealer) {
-            Some(outputs) => outputs.field(output).cloned(),
-            None => self.state.get(name)?.opened(self.sealer).field(output).cloned(),
-        }
+        self.outputs(name.as_str())?.field(output).cloned()
+    }
+
+    /// What a resource will give; by the state where it does not take part, or does not change at all.
+    fn outputs(&self, name: &str) -> Option<Value> {
+        self.outputs.get(name, self.sealer).or_else(|| Some(self.state.get(name)?.opened(self.sealer)))
     }
 }
 

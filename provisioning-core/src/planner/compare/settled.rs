@@ -29,9 +29,9 @@ impl Walk<'_> {
     fn is_as_it_was_left(&self, row: &StateRow) -> bool {
         let Some(object) = &row.object else { return false };
         let seen = self.scope.input.seen.objects.get(&row.name);
-        let asked = row.inputs.as_map().into_iter().flatten();
+        let mut asked = row.inputs.as_map().into_iter().flatten();
         seen.is_none_or(|seen| seen.as_ref() == Some(object))
-            && asked.into_iter().all(|(field, asked)| object.outputs.field(field).is_none_or(|given| given == asked))
+            && asked.all(|(field, asked)| object.outputs.field(field).is_none_or(|given| given == asked))
     }
 
     /// Whether the references in a declaration give what they gave. When a row was written says nothing of that: a refresh

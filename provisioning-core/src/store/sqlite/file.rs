@@ -44,7 +44,7 @@ pub(super) fn open(path: &Path, opening: Opening<'_>) -> Result<(Connection, Ide
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check(&mut connection, path)?;
     prepare(&connection)?;
-    if !Tables(&connection).has_everything()? {
+    if !Tables(&connection).has_added()? {
         connection.execute_batch(include_str!("added.sql")).map_err(explain)?;
     }
     let identity = Tables(&connection).identity()?;

@@ -66,7 +66,7 @@ impl Tables<'_> {
     }
 
     /// Whether the store has the tables that came up after the first ones.
-    pub(super) fn has_everything(&self) -> Result<bool> {
+    pub(super) fn has_added(&self) -> Result<bool> {
         let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('late', 'results')";
         Ok(self.one(sql, params![], |row| row.get::<_, i64>(0))? == Some(2))
     }
