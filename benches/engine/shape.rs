@@ -34,7 +34,7 @@ pub(crate) enum Source {
 }
 
 /// A graph: for each resource those it refers to, all of them before it.
-pub(crate) struct Graph(Vec<Vec<usize>>);
+pub(crate) struct Graph(pub(crate) Vec<Vec<usize>>);
 
 impl Graph {
     pub(crate) fn new(shape: Shape, count: usize) -> Self {
@@ -69,7 +69,7 @@ impl Graph {
         Ok(())
     }
 
-    fn json(&self) -> String {
+    pub(crate) fn json(&self) -> String {
         let resources = self.text(",\n", |index, from| {
             format!(
                 r#"    "r{index}": {{ "kind": "value", "input": {{ "name": "r{index}", "zone": "z{}", "deps": [{from}] }} }}"#,

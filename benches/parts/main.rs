@@ -2,8 +2,11 @@
 //!
 //! Everything is in memory, but for the evaluation, which reads its files. Criterion compares each number with that of the run before.
 
+#[path = "../engine/shape.rs"]
+#[expect(dead_code, reason = "the graphs are those of the engine's benchmark; only one shape is measured here")]
+mod shape;
+
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,31 +25,14 @@ use provisioning_core::registry::Registry;
 use provisioning_core::resource::{Desired, StateRow, diff};
 use provisioning_core::schedule::{Action, Estimates, Event, Policy, Reply, Schedule};
 use provisioning_core::store::{Draft, Holder, Identity, Leases, Log, MemoryStore, Range};
-use provisioning_core::value::{Node, Value};
+use provisioning_core::value::Node;
 use provisioning_providers::registry;
-use serde_json::{Map, Value as Json, json};
+use shape::{Graph as Edges, Shape, Source};
 use tokio::runtime::Runtime;
 
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
 const COUNT: usize = 1000;
-/// How many resources before it each can refer to.
-const LAYER: usize = 100;
-
-/// The two that a resource refers to, the same every time.
-fn edges(index: usize) -> Vec<usize> {
-    let first = index.saturating_sub(LAYER);
-    let within = (index - first).max(1);
-    if index == 0 { Vec::new() } else { vec![first + index * 7 % within, first + index * 31 % within] }
-}
-
-fn document() -> Json {
-    let resources: Map<String, Json> = (0..COUNT)
-        .map(|index| {
-            let from: Vec<_> = edges(index).into_iter().map(|on| format!("${{r{on}.id}}")).collect();
-            (format!("r{index}"), json!({ "kind": "value", "input": { "name": format!("r{index}"), "deps": from } }))
-        })
-        .collect();
-    json!({ "providers": { "lab": { "type": "local" } }, "resources": resources })
-}
 
 /// A workspace in memory to which the graph was applied.
 struct Applied {
@@ -61,10 +47,10 @@ struct Applied {
 }
 
 impl Applied {
-    fn new(folder: &Path) -> Self {
+    fn new(folder: &Path, edges: &Edges) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let registry = registry(folder);
-        let node: Node = Value::try_from(document()).expect("a document").into();
+        let node = config::document("main.json", &edges.json()).expect("a document");
         let desired = config::desired(&node, &registry, &Settings::shipped()).expect("declared");
         let engine = Engine::builder(registry.clone(), Arc::new(MemoryStore::new(Identity::fresh(&System)))).build();
         let (plan, entries, rows) = runtime.block_on(async {
@@ -78,14 +64,15 @@ impl Applied {
 
 fn parts(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
-    let applied = Applied::new(folder.path());
+    let edges = Edges::new(Shape::Layered, COUNT);
+    let applied = Applied::new(folder.path(), &edges);
     let names: Vec<_> = (0..COUNT).map(|index| ResourceName::parse(&format!("r{index}")).expect("a name")).collect();
     criterion.bench_function("graph: built and ordered", |bencher| {
         bencher.iter(|| {
             let mut graph = Graph::default();
             for (index, name) in names.iter().enumerate() {
                 graph.add(name);
-                edges(index).into_iter().for_each(|on| graph.depend(name, &names[on], Dependency::Hard));
+                edges.0[index].iter().for_each(|on| graph.depend(name, &names[*on], Dependency::Hard));
             }
             graph.order().expect("no circle").len()
         });
@@ -175,15 +162,7 @@ fn appended(bencher: &mut criterion::Bencher<'_>, applied: &Applied) {
 
 fn evaluation(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut text =
-        String::from("let p = import \"provisioning.ncl\" in {\n  providers = { lab = p.local {} },\n  resources = {\n");
-    for index in 0..COUNT {
-        let from: Vec<_> = edges(index).into_iter().map(|on| format!("\"${{r{on}.id}}\"")).collect();
-        let deps = from.join(", ");
-        writeln!(text, "    r{index} = p.value {{ input = {{ name = \"r{index}\", deps = [{deps}] }} }},").expect("written");
-    }
-    fs::write(folder.path().join("main.ncl"), text + "  },\n} | p.Infrastructure\n").expect("written");
-    fs::write(folder.path().join("provisioning.toml"), "").expect("written");
+    Edges::new(Shape::Layered, COUNT).write(folder.path(), Source::Nickel).expect("written");
     let kept = folder.path().join(".provisioning");
     let load = || {
         let location = Location::open(folder.path(), &Overrides::default()).expect("opened");
