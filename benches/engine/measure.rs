@@ -154,10 +154,11 @@ impl Opened {
     fn new(folder: &Path, parallelism: usize, observer: Observer) -> Result<Self> {
         let begun = Instant::now();
         let registry = registry(folder);
-        let Workspace { location, desired, .. } = Workspace::load(Location::open(folder, &Overrides::default())?, &registry)?;
-        let Location { mut settings, store, .. } = location;
+        let location = Location::open(folder, &Overrides::default())?;
+        let store = Arc::new(SqliteStore::open(&location.store, Opening::OrCreate(&System))?);
+        store.read_ahead();
+        let Workspace { location: Location { mut settings, .. }, desired, .. } = Workspace::load(location, &registry)?;
         settings.limits.run = parallelism;
-        let store = Arc::new(SqliteStore::open(&store, Opening::OrCreate(&System))?);
         let engine = Engine::builder(registry, store.clone()).settings(settings).observer(observer).build();
         Ok(Self { engine, store, desired, load: begun.elapsed().as_secs_f64() })
     }

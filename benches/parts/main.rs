@@ -131,7 +131,7 @@ fn scheduled(plan: &Plan) -> usize {
             }
         }
         if events.is_empty() {
-            events.push(Event::Appended);
+            events.extend([Event::Appended, Event::Appending]);
         }
     }
     done

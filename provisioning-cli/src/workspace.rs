@@ -115,9 +115,13 @@ pub(crate) enum Missing {
 pub(crate) fn declared(start: &Start, pace: &Pace, observer: Observer, missing: Missing) -> Result<(Session, Box<Workspace>)> {
     let location = start.location(pace)?;
     let registry = start.registry(&location);
+    // What is kept is read while the declarations are; what is wrong with them is told first.
+    let opened = SqliteStore::open(&location.store, Opening::Existing);
+    opened.iter().for_each(SqliteStore::read_ahead);
     let workspace = Workspace::load(location, &registry)?;
     let Location { name, settings, store, .. } = &workspace.location;
-    let builder = Engine::builder(registry, open(store, missing)?).settings(settings.clone()).observer(observer);
+    let store = or_missing(opened, store, missing)?;
+    let builder = Engine::builder(registry, store).settings(settings.clone()).observer(observer);
     let engine = builder.secrets(Arc::new(opening::secrets(&workspace.location).1)).build();
     Ok((Session { engine, name: name.clone() }, Box::new(workspace)))
 }
@@ -149,14 +153,18 @@ pub(crate) fn unstored(start: &Start) -> Result<(Engine, Workspace)> {
 }
 
 fn open(path: &Path, missing: Missing) -> Result<Arc<dyn Store>> {
-    let opening = match missing {
-        Missing::Made => Opening::OrCreate(&System),
-        Missing::Empty => Opening::Existing,
-    };
-    match SqliteStore::open(path, opening) {
-        Err(error) if matches!(missing, Missing::Empty) && error.kind() == ErrorKind::NotFound => Ok(empty()),
-        opened => Ok(Arc::new(opened?)),
-    }
+    or_missing(SqliteStore::open(path, Opening::Existing), path, missing)
+}
+
+/// A store, or what stands for one that is not there yet.
+fn or_missing(opened: Result<SqliteStore>, path: &Path, missing: Missing) -> Result<Arc<dyn Store>> {
+    Ok(match (opened, missing) {
+        (Err(error), Missing::Empty) if error.kind() == ErrorKind::NotFound => empty(),
+        (Err(error), Missing::Made) if error.kind() == ErrorKind::NotFound => {
+            Arc::new(SqliteStore::open(path, Opening::OrCreate(&System))?)
+        }
+        (opened, _) => Arc::new(opened?),
+    })
 }
 
 fn empty() -> Arc<dyn Store> {

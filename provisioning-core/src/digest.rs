@@ -4,7 +4,7 @@
 //! secrets, so that a short secret cannot be guessed from its digest.
 
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, BufWriter, Read, Write};
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -26,6 +26,17 @@ impl Digest {
     /// The digest of some bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(hex(&Sha256::digest(bytes)).into())
+    }
+
+    /// The digest of the JSON of something, which is nowhere put together for that.
+    ///
+    /// # Errors
+    /// The one of what has no such form.
+    pub fn of_json(value: &impl Serialize) -> serde_json::Result<Self> {
+        let mut hashed = BufWriter::with_capacity(CHUNK, Hashed(Sha256::new()));
+        serde_json::to_writer(&mut hashed, value)?;
+        let Hashed(hasher) = hashed.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))?;
+        Ok(Self(hex(&hasher.finalize()).into()))
     }
 
     /// The digest of everything that a reader still gives, of any length.
@@ -80,6 +91,20 @@ impl Digest {
     }
 }
 
+/// Takes what is written into a digest.
+struct Hashed(Sha256);
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl From<&str> for Digest {
     fn from(text: &str) -> Self {
         Self(text.into())
@@ -129,6 +154,14 @@ mod tests {
     fn a_stream_has_the_digest_of_its_bytes() {
         let bytes: Vec<u8> = (0..=255).cycle().take(3 * CHUNK + 7).collect();
         assert_eq!(Digest::of_stream(bytes.as_slice()).expect("reads"), Digest::of(&bytes));
+    }
+
+    #[test]
+    fn what_is_written_as_json_has_the_digest_of_that_text() {
+        let value: Vec<u64> = (0..100_000).collect();
+        let text = serde_json::to_vec(&value).expect("written");
+        assert!(text.len() > 2 * CHUNK);
+        assert_eq!(Digest::of_json(&value).expect("written"), Digest::of(&text));
     }
 
     #[test]

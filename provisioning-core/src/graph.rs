@@ -1,14 +1,17 @@
 //! A graph with named nodes: order, reverse, reach, and the path of a cycle.
 //!
-//! The only file that names petgraph. Edges run from what is needed to what needs it, the way a run proceeds.
+//! The only file that names petgraph. Edges run from what is needed to what needs it, the way a run proceeds. A node is
+//! known by its name, or, to whoever goes through many of them, by its place: how many nodes were added before it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
 use std::hash::Hash;
 
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeRef;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
 pub use petgraph::Direction;
@@ -27,26 +30,43 @@ pub enum Dependency {
 #[derive(Debug, Clone)]
 pub struct Graph<N> {
     inner: DiGraph<N, Dependency>,
-    index: HashMap<N, NodeIndex>,
+    index: FxHashMap<N, usize>,
     /// A hub may have as many edges as there are nodes, so that looking through them will not do.
-    edges: HashMap<(NodeIndex, NodeIndex), EdgeIndex>,
+    edges: FxHashMap<(NodeIndex, NodeIndex), EdgeIndex>,
 }
 
 impl<N> Default for Graph<N> {
     fn default() -> Self {
-        Self { inner: DiGraph::new(), index: HashMap::new(), edges: HashMap::new() }
+        Self { inner: DiGraph::new(), index: FxHashMap::default(), edges: FxHashMap::default() }
     }
 }
 
 impl<N: Ord + Hash + Clone + Display> Graph<N> {
-    /// Adds a node; one that is there already stays as it is.
-    pub fn add(&mut self, name: &N) {
-        self.node(name);
+    /// Makes room for so many more nodes.
+    pub fn reserve(&mut self, nodes: usize) {
+        self.index.reserve(nodes);
+        self.inner.reserve_nodes(nodes);
+    }
+
+    /// Adds a node, and gives its place; one that is there already stays as it is.
+    pub fn add(&mut self, name: &N) -> usize {
+        if let Some(place) = self.index.get(name) {
+            return *place;
+        }
+        let place = self.inner.add_node(name.clone()).index();
+        self.index.insert(name.clone(), place);
+        place
     }
 
     /// Makes one node depend on another; both are added where they are missing, and of two edges the harder one stays.
     pub fn depend(&mut self, dependent: &N, on: &N, dependency: Dependency) {
-        let (from, to) = (self.node(on), self.node(dependent));
+        let (on, dependent) = (self.add(on), self.add(dependent));
+        self.depend_at(dependent, on, dependency);
+    }
+
+    /// The same of two nodes by their places.
+    pub fn depend_at(&mut self, dependent: usize, on: usize, dependency: Dependency) {
+        let (from, to) = (NodeIndex::new(on), NodeIndex::new(dependent));
         match self.edges.get(&(from, to)) {
             Some(edge) => self.inner[*edge] = self.inner[*edge].max(dependency),
             None => {
@@ -55,13 +75,25 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
         }
     }
 
-    fn node(&mut self, name: &N) -> NodeIndex {
-        if let Some(node) = self.index.get(name) {
-            return *node;
-        }
-        let node = self.inner.add_node(name.clone());
-        self.index.insert(name.clone(), node);
-        node
+    /// The place of a node.
+    pub fn place<Q: Hash + Eq + ?Sized>(&self, name: &Q) -> Option<&usize>
+    where
+        N: Borrow<Q>,
+    {
+        self.index.get(name)
+    }
+
+    /// The name of the node at a place.
+    pub fn name(&self, place: usize) -> &N {
+        &self.inner[NodeIndex::new(place)]
+    }
+
+    /// What the node at a place depends on, in the order of places.
+    pub fn dependencies_at(&self, place: usize) -> Vec<(usize, Dependency)> {
+        let edges = self.inner.edges_directed(NodeIndex::new(place), Direction::Incoming);
+        let mut found: Vec<_> = edges.map(|edge| (edge.source().index(), *edge.weight())).collect();
+        found.sort_unstable();
+        found
     }
 
     /// Whether there is a node of this name.
@@ -90,10 +122,10 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
     }
 
     fn neighbours(&self, name: &N, direction: Direction) -> Vec<(&N, Dependency)> {
-        let Some(&node) = self.index.get(name) else { return Vec::new() };
+        let Some(&place) = self.index.get(name) else { return Vec::new() };
         let mut found: Vec<_> = self
             .inner
-            .edges_directed(node, direction)
+            .edges_directed(NodeIndex::new(place), direction)
             .map(|edge| {
                 let other = if direction == Direction::Incoming { edge.source() } else { edge.target() };
                 (&self.inner[other], *edge.weight())
@@ -123,8 +155,16 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
     /// # Errors
     /// The path of a cycle, from its first node by name to the same again.
     pub fn order(&self) -> Result<Vec<&N>, Vec<&N>> {
+        Ok(self.order_of_places()?.into_iter().map(|place| self.name(place)).collect())
+    }
+
+    /// The place of every node, after the places of all that it depends on.
+    ///
+    /// # Errors
+    /// Those of [`order`](Self::order).
+    pub fn order_of_places(&self) -> Result<Vec<usize>, Vec<&N>> {
         match toposort(&self.inner, None) {
-            Ok(order) => Ok(order.into_iter().map(|node| &self.inner[node]).collect()),
+            Ok(order) => Ok(order.into_iter().map(NodeIndex::index).collect()),
             Err(cycle) => Err(self.cycle_through(cycle.node_id())),
         }
     }

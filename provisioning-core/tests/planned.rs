@@ -39,7 +39,7 @@ impl Workspace {
         let report = self.engine.apply(&plan, &Control::new()).await.expect("it is carried out");
         assert_eq!((report.outcome, report.failures), (Outcome::Completed, Vec::new()));
         let again = self.plan(&document, command).await;
-        assert_eq!(again.steps, []);
+        assert_eq!(*again.steps, []);
         plan
     }
 

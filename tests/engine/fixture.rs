@@ -10,7 +10,7 @@ use provisioning_core::plan::{Command, Plan};
 use provisioning_core::record::{Entry, Fact, Outcome, StepFact};
 use provisioning_core::resource::Desired;
 use provisioning_core::store::{Identity, MemoryStore, Opening, Range, SqliteStore, Store};
-use provisioning_core::testing::FakeCloud;
+use provisioning_core::testing::{CrashPoint, CrashingStore, FakeCloud};
 use provisioning_core::value::Value;
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
@@ -56,6 +56,12 @@ impl Lab {
     /// One with a cloud of a certain sort.
     pub(crate) fn on(cloud: FakeCloud) -> Self {
         Self::over(cloud, Arc::new(MemoryStore::new(Identity::fresh(&System))), Settings::shipped(), None)
+    }
+
+    /// One whose store is cut off, or stands still, at a point.
+    pub(crate) fn crashing(point: CrashPoint) -> Self {
+        let store = Arc::new(MemoryStore::new(Identity::fresh(&System)));
+        Self::over(FakeCloud::default(), Arc::new(CrashingStore::new(store, point)), Settings::shipped(), None)
     }
 
     /// One with a store in memory, one with a store on disk.

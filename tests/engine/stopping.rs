@@ -1,11 +1,14 @@
 //! How a run is stopped: gently, at once, before it began; and taken up again.
 
+use std::time::Duration;
+
 use provisioning_core::engine::Control;
 use provisioning_core::error::Retry;
-use provisioning_core::event::Event;
+use provisioning_core::event::{Event, Transient};
 use provisioning_core::record::{Fact, Outcome, StepFact};
-use provisioning_core::testing::Fault;
+use provisioning_core::testing::{CrashPoint, Death, Fault, Moment};
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::fixture::{Lab, until};
 
@@ -24,6 +27,25 @@ async fn cancelling_once_finishes_what_runs_and_begins_nothing() {
         assert_eq!(lab.resume().await.outcome, Outcome::Completed);
         assert_eq!(lab.cloud.contents(), ["a", "b"]);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_while_a_record_is_on_its_way_to_a_slow_disk_is_heard_at_once() {
+    const PAUSE: Duration = Duration::from_secs(60);
+    let death = Death::Pause(PAUSE);
+    let lab = Lab::crashing(CrashPoint { spared: 1, moment: Moment::BeforeWrite, death });
+    let control = Control::new();
+    let plan = lab.plan(&json!({ "resources": { "a": {}, "b": { "from": "${a.id}" } } })).await;
+    let (engine, handle, begun) = (lab.engine.clone(), control.clone(), Instant::now());
+    let run = tokio::spawn(async move { engine.apply(&plan, &handle).await });
+    tokio::time::sleep(PAUSE / 10).await;
+    control.cancel();
+    tokio::time::sleep(PAUSE / 10).await;
+    assert!(lab.events().iter().any(|event| matches!(event, Event::Transient(Transient::Draining { .. }))));
+    assert_eq!(lab.cloud.contents(), [""; 0], "nobody is called before the intent is durable");
+    let report = run.await.expect("no panic").expect("a report");
+    assert!(begun.elapsed() >= PAUSE);
+    assert_eq!((report.outcome, report.succeeded, report.not_begun), (Outcome::Cancelled, 1, 1));
 }
 
 #[tokio::test]

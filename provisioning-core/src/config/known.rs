@@ -68,7 +68,7 @@ impl Known {
                 let each = |(index, item)| self.walk(item, &Place::Index(place, index), problems);
                 items.iter_mut().enumerate().for_each(each);
             }
-            NodeValue::Leaf(Value::String(text)) if text.contains("${") => {
+            NodeValue::Leaf(Value::String(text)) if Template::is_in(text) => {
                 let text = text.clone();
                 match self.replaced(&text) {
                     Ok(Some(found)) => *node = Node { origin: found.origin.or_else(|| node.origin.take()), value: found.value },
@@ -100,7 +100,7 @@ impl Known {
             origin.clone_from(&found.origin);
             Ok(Some(found.to_value()))
         })?;
-        let whole = template.is_one_reference();
+        let whole = template.as_reference().is_some();
         Ok(Some(Node { origin: origin.filter(|_| whole), ..Node::from(value) }))
     }
 }

@@ -1,7 +1,7 @@
 //! What no option and no setting may be, whatever its type: a reference, or a number out of range.
 
 use crate::error::Diagnostic;
-use crate::value::{Node, NodeValue, Value};
+use crate::value::{Node, NodeValue, Template, Value};
 
 /// The largest number a setting may have: 31 years in seconds, and no overflow anywhere.
 const LARGEST: f64 = 1e9;
@@ -39,7 +39,7 @@ pub(super) fn check_plain(node: &Node, path: &str, problems: &mut Vec<Diagnostic
                 check_plain(item, &format!("{path}[{index}]"), problems);
             }
         }
-        NodeValue::Leaf(Value::String(text)) if text.contains("${") => {
+        NodeValue::Leaf(Value::String(text)) if Template::is_in(text) => {
             problems.push(Diagnostic::new(
                 node.origin.clone(),
                 path,

@@ -2,6 +2,7 @@
 //!
 //! Every file of a workspace is read here, under one limit. What the text means is the parsers' business.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path};
@@ -11,6 +12,9 @@ use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 
 /// The largest file that is read, in bytes: 64 MiB.
 pub const MAX_FILE_BYTES: u64 = 64 << 20;
+
+/// How many lines further is near.
+const NEAR: usize = 16;
 
 /// The bytes between two remembered character counts.
 const STRIDE: usize = 1024;
@@ -96,6 +100,8 @@ pub(super) struct Lines {
     starts: Vec<usize>,
     /// How many characters stand before every `STRIDE`th byte, so that a column costs no walk along its line.
     counts: Vec<usize>,
+    /// The line that was asked for last: the next is mostly the same or a little further.
+    last: Cell<usize>,
 }
 
 impl Lines {
@@ -108,16 +114,28 @@ impl Lines {
         for chunk in bytes.chunks(STRIDE) {
             counts.push(counts[counts.len() - 1] + characters(chunk));
         }
-        Self { source: source.clone(), starts, counts }
+        Self { source: source.clone(), starts, counts, last: Cell::new(0) }
     }
 
     /// The place of a byte; a byte behind the end counts as the end.
     pub(super) fn origin(&self, offset: usize) -> Origin {
         let offset = offset.min(self.source.text.len());
-        let line = self.starts.partition_point(|start| *start <= offset);
+        let line = self.line(offset);
         let column = self.between(self.starts[line - 1], offset) + 1;
         let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Origin { file: self.source.name.clone(), line: number(line), column: number(column) }
+    }
+
+    /// How many lines begin up to a byte.
+    fn line(&self, offset: usize) -> usize {
+        let begins = |start: &usize| *start <= offset;
+        let near = self.last.get();
+        let near = if self.starts.get(near).is_some_and(begins) { near } else { 0 };
+        let far = self.starts.len().min(near + NEAR);
+        let end = if self.starts.get(far).is_some_and(begins) { self.starts.len() } else { far };
+        let line = near + self.starts[near..end].partition_point(begins);
+        self.last.set(line - 1);
+        line
     }
 
     /// The characters from one byte to a later one.
@@ -152,6 +170,16 @@ mod tests {
         assert_eq!(lines.origin(6).to_string(), "a:2:1");
         assert_eq!(lines.origin(6 + 4000).to_string(), "a:2:2001");
         assert_eq!(lines.origin(usize::MAX).to_string(), "a:3:1");
+        assert_eq!(lines.origin(6).to_string(), "a:2:1");
+    }
+
+    #[test]
+    fn a_place_is_the_same_whatever_was_asked_for_before() {
+        let lines = Lines::new(&Source::new("a", &"x\n".repeat(5 * NEAR)));
+        for (before, line) in [(0, 70), (70, 69), (69, 0), (0, NEAR), (NEAR, NEAR + 1), (NEAR + 1, 79), (79, 1)] {
+            lines.origin(2 * before);
+            assert_eq!(lines.origin(2 * line).to_string(), format!("a:{}:1", line + 1), "after {before}");
+        }
     }
 
     #[test]

@@ -57,7 +57,8 @@ impl Disclosure {
     pub(super) async fn read_for_plan(&mut self, input: &Input<'_>) -> Result<KnownSecrets> {
         let names = self.secrets.names();
         // An unknown name is reported by the planner, with everything else that is wrong.
-        let uses: BTreeMap<_, _> = needed_secrets(input).into_iter().filter(|(name, _)| names.contains(name)).collect();
+        let needed = if names.is_empty() { BTreeMap::new() } else { needed_secrets(input) };
+        let uses: BTreeMap<_, _> = needed.into_iter().filter(|(name, _)| names.contains(name)).collect();
         self.read(uses.keys().cloned()).await?;
         for (name, SecretUse { field, origin }) in uses {
             if let Some(Err(failure)) = self.read.get(&name) {

@@ -1,6 +1,6 @@
 //! How long the steps of a plan are going to take, by what the journal tells of earlier ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::Engine;
 use crate::error::Result;
@@ -21,7 +21,7 @@ impl Engine {
         if plan.steps.len() < 2 {
             return Ok(Estimates::default());
         }
-        let kinds: BTreeMap<&str, &Kind> = plan.steps.iter().map(|step| (step.resource.as_str(), &step.kind)).collect();
+        let kinds: HashMap<&str, &Kind> = plan.steps.iter().map(|step| (step.resource.as_str(), &step.kind)).collect();
         let kind_of = |id: &StepId| {
             let row = rows.get(id.resource()).map(|row| &row.kind);
             row.or_else(|| kinds.get(id.resource()).copied()).cloned()

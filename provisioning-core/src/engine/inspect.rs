@@ -19,7 +19,8 @@ impl Engine {
         let run = Value::map([("id", run.as_str().into())]);
         let mut disclosure = self.disclosure_for_looking().await;
         disclosure.read(outputs.values().flat_map(|output| secret_names(&output.value))).await?;
-        let mut world = World::of(&self.store.rows().await?, disclosure.sealer.clone(), disclosure.values());
+        let rows = self.store.rows().await?;
+        let mut world = World::of(&rows, disclosure.sealer.clone(), disclosure.values());
         for (name, answer) in &answers {
             world.set_answer(name, answer);
         }
@@ -82,7 +83,7 @@ impl Engine {
         let mut unfinished = Vec::new();
         if let Some(run) = last_run.as_ref().filter(|run| run.outcome != Some(Outcome::Completed)) {
             let (plan, progress) = (self.store.plan(&run.plan).await?, self.progress(&run.id).await?);
-            for step in &plan.steps {
+            for step in plan.steps.iter() {
                 let status = progress.status(&step.id);
                 if status != journal::Status::Succeeded {
                     let failed = progress.failures.iter().find(|(id, _)| *id == step.id).map(|(_, failure)| failure.clone());

@@ -92,7 +92,10 @@ impl Engine {
     pub async fn plan(&self, desired: &Desired, options: &PlanOptions) -> Result<Plan> {
         self.settle_open_steps().await?;
         let rows = self.store.rows().await?;
-        self.plan_reading(desired, options, &Ground { rows: &rows, read: &rows }, self.disclosure().await?).await
+        let plan = self.plan_reading(desired, options, &Ground { rows: &rows, read: &rows }, self.disclosure().await?).await;
+        // Taking many rows apart takes its time, and nobody has to wait for it.
+        tokio::task::spawn_blocking(move || drop(rows));
+        plan
     }
 
     /// Plans the way back from a run, the last one where none is named: to the state as it was before it.

@@ -27,17 +27,17 @@ type Read = (ResourceName, Option<Object>, Value);
 type Asked = (ResourceName, Object, Value);
 
 /// What planning looks at the world with.
-pub(super) struct Eyes {
+pub(super) struct Eyes<'r> {
     tools: Tools,
-    world: World,
+    world: World<'r>,
     sealer: Arc<Sealer>,
 }
 
-impl Eyes {
+impl<'r> Eyes<'r> {
     pub(super) fn new(
         engine: &Engine,
         desired: &Desired,
-        rows: &BTreeMap<ResourceName, StateRow>,
+        rows: &'r BTreeMap<ResourceName, StateRow>,
         disclosure: &Disclosure,
     ) -> Self {
         let sealer = disclosure.sealer.clone();

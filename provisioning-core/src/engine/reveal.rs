@@ -25,10 +25,14 @@ impl Engine {
         disclosure: &Disclosure,
     ) -> BTreeMap<ResourceName, Value> {
         let sealer = &disclosure.sealer;
+        let wanted = wanted(plan, progress, (rows, sealer));
+        if wanted.is_empty() {
+            return BTreeMap::new();
+        }
         let mut tools = Tools::new(self.registry.clone(), &plan.providers, sealer);
         let world = World::of(rows, sealer.clone(), disclosure.values());
         let mut found = BTreeMap::new();
-        for row in wanted(plan, progress, (rows, sealer)).into_iter().filter_map(|name| rows.get(&name)) {
+        for row in wanted.iter().filter_map(|name| rows.get(name)) {
             if let Some(outputs) = self.reveal(row, &mut tools, &world).await {
                 found.insert(row.name.clone(), outputs);
             }
@@ -36,7 +40,7 @@ impl Engine {
         found
     }
 
-    async fn reveal(&self, row: &StateRow, tools: &mut Tools, world: &World) -> Option<Value> {
+    async fn reveal(&self, row: &StateRow, tools: &mut Tools, world: &World<'_>) -> Option<Value> {
         let Ok(Target::Kind(kind)) = tools.target(world, &row.role, &row.kind) else { return None };
         let schema = kind.schema();
         if schema.existence == Existence::Stored {
@@ -62,7 +66,7 @@ fn wanted(plan: &Plan, progress: &Progress, (rows, sealer): (&Rows, &Sealer)) ->
         // A reference that does not parse was refused when the plan was made.
         let _ = step.inputs.visit_references(&mut |reference| {
             if let Some(row) = rows.get(reference.root.as_ref())
-                && reference.follow(&row.opened(sealer)).is_ok_and(|value| value.is_withheld())
+                && row.follow(reference, sealer).is_ok_and(|value| value.is_withheld())
             {
                 names.insert(row.name.clone());
             }

@@ -7,13 +7,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Control, Disclosure, Engine, Report};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, Transient};
 use crate::executor::{self, Job, Mode};
 use crate::journal::{Progress, RunSummary, Status};
 use crate::name::{ResourceName, RunId, StepId};
 use crate::plan::Plan;
-use crate::record::{Fact, Outcome, Record};
+use crate::record::{Entry, Fact, Outcome, Record};
+use crate::resource::StateRow;
 use crate::store::{Draft, Lease, Range};
 use crate::value::Value;
 
@@ -22,8 +24,52 @@ struct Taken {
     id: RunId,
     plan: Arc<Plan>,
     progress: Progress,
+    /// The state, which nobody else can change meanwhile.
+    rows: BTreeMap<ResourceName, StateRow>,
     disclosure: Disclosure,
     revealed: BTreeMap<ResourceName, Value>,
+}
+
+/// A run that can begin.
+struct Prepared {
+    id: RunId,
+    plan: Arc<Plan>,
+    /// How many of its steps have succeeded before.
+    done: usize,
+    run: executor::Run,
+}
+
+/// How a run stands by its records.
+struct Standing {
+    run: RunId,
+    plan: Arc<Plan>,
+    progress: Progress,
+    /// The place of the last record that was taken in.
+    seen: u64,
+}
+
+impl Standing {
+    /// Takes in the records that follow.
+    fn take(&mut self, entries: &[Entry]) -> Result<()> {
+        for entry in entries {
+            self.progress.apply(&entry.record.fact)?;
+            self.seen = entry.seq;
+        }
+        Ok(())
+    }
+}
+
+/// What is known of a run before its lease is taken, with the secrets that the rest of it needs.
+pub(super) struct Known {
+    standing: Option<Standing>,
+    pub(super) disclosure: Disclosure,
+}
+
+impl Known {
+    /// Nothing of any run.
+    pub(super) fn nothing(disclosure: Disclosure) -> Self {
+        Self { standing: None, disclosure }
+    }
 }
 
 impl Engine {
@@ -49,30 +95,34 @@ impl Engine {
             && run.plan == plan.hash()
         {
             // What was approved stays approved: the run goes on where it failed, was stopped or died.
-            return self.take_up_holding(Some(&run.id), how, disclosure, lease).await;
+            return self.take_up_holding(Some(&run.id), how, Known::nothing(disclosure), lease).await;
         }
         self.take_in_late(lease).await?;
         self.refuse_open_steps(Some(lease)).await?;
-        self.refuse_stale(plan).await?;
-        let hash = self.store.save_plan(plan).await?;
+        let rows = self.store.rows().await?;
+        self.refuse_stale(plan, &rows).await?;
         let at = self.clock.now();
         let id = RunId::new(at, u64::try_from(self.ids.random() & u128::from(u64::MAX)).unwrap_or_default());
-        let mut drafts: Vec<_> = self
-            .unfinished()
-            .await?
-            .map(|run| fact(&run.id, at, Fact::RunFinished { outcome: Outcome::Superseded }))
-            .into_iter()
-            .collect();
+        let (progress, revealed) = (Progress::default(), BTreeMap::new());
+        let taken = Taken { id: id.clone(), plan: Arc::new(plan.clone()), progress, rows, disclosure, revealed };
+        // A large plan takes its time to be written.
+        let ((), prepared) = tokio::try_join!(self.record_start(plan, &id, at, lease), self.prepare(taken, lease, how))?;
+        self.execute(prepared).await
+    }
+
+    /// Records that a run begins to carry out a plan, and with it that the last one goes no further.
+    async fn record_start(&self, plan: &Plan, id: &RunId, at: Timestamp, lease: &Lease) -> Result<()> {
+        let hash = self.store.save_plan(plan).await?;
+        let last = self.unfinished().await?;
+        let superseded = |run: RunSummary| fact(&run.id, at, Fact::RunFinished { outcome: Outcome::Superseded });
+        let mut drafts: Vec<_> = last.map(superseded).into_iter().collect();
         let (command, undoes) = (plan.command.as_str().to_owned(), plan.undoes.clone());
-        drafts.push(fact(&id, at, Fact::RunStarted { plan: hash, command, undoes }));
-        self.record(lease, drafts).await?;
-        let (plan, progress) = (Arc::new(plan.clone()), Progress::default());
-        self.execute(Taken { id, plan, progress, disclosure, revealed: BTreeMap::new() }, lease, how).await
+        drafts.push(fact(id, at, Fact::RunStarted { plan: hash, command, undoes }));
+        self.record(lease, drafts).await
     }
 
     /// A plan holds as long as nothing has moved that it touches or reads.
-    async fn refuse_stale(&self, plan: &Plan) -> Result<()> {
-        let rows = self.store.rows().await?;
+    async fn refuse_stale(&self, plan: &Plan, rows: &BTreeMap<ResourceName, StateRow>) -> Result<()> {
         let moved = |(name, version): &(&ResourceName, &u64)| rows.get(*name).map_or(0, |row| row.version) != **version;
         let Some((name, _)) = plan.basis.iter().find(moved) else { return Ok(()) };
         let hash = plan.hash();
@@ -84,37 +134,56 @@ impl Engine {
     }
 
     pub(super) async fn take_up(&self, run: Option<&RunId>, control: &Control) -> Result<Report> {
-        let disclosure = self.disclosure_for(&self.resumable(run).await?, Mode::CarryOut).await?;
+        let known = self.known(&self.resumable(run).await?, Mode::CarryOut).await?;
         let lease = self.acquire().await?;
-        let result = self.take_up_holding(run, (Mode::CarryOut, control), disclosure, &lease).await;
+        let result = self.take_up_holding(run, (Mode::CarryOut, control), known, &lease).await;
         self.give_up(&lease, result).await
     }
 
-    /// The secrets that the rest of a run needs. They are read before its lease is taken: that may take a person's time.
-    pub(super) async fn disclosure_for(&self, run: &RunSummary, mode: Mode) -> Result<Disclosure> {
-        let mut disclosure = self.disclosure().await?;
-        disclosure.read_for_run(&self.store.plan(&run.plan).await?, &self.progress(&run.id).await?, mode).await?;
-        Ok(disclosure)
+    /// How a run stands, and the secrets that the rest of it needs. They are read before its lease is taken: that may take
+    /// a person's time.
+    pub(super) async fn known(&self, run: &RunSummary, mode: Mode) -> Result<Known> {
+        let (mut disclosure, standing) = (self.disclosure().await?, self.standing(run).await?);
+        disclosure.read_for_run(&standing.plan, &standing.progress, mode).await?;
+        Ok(Known { standing: Some(standing), disclosure })
+    }
+
+    async fn standing(&self, run: &RunSummary) -> Result<Standing> {
+        let records = Range { run: Some(run.id.clone()), ..Range::default() };
+        let (plan, entries) = tokio::try_join!(self.store.plan(&run.plan), self.store.entries(records))?;
+        let progress = Progress::default();
+        let mut standing = Standing { run: run.id.clone(), plan: Arc::new(plan), progress, seen: 0 };
+        standing.take(&entries)?;
+        Ok(standing)
+    }
+
+    /// How a run stands now, by how it stood and what has been recorded since.
+    async fn caught_up(&self, run: &RunSummary, known: Option<Standing>) -> Result<Standing> {
+        let Some(mut standing) = known.filter(|standing| standing.run == run.id) else { return self.standing(run).await };
+        let since = Range { run: Some(run.id.clone()), after: standing.seen, limit: 0 };
+        standing.take(&self.store.entries(since).await?)?;
+        Ok(standing)
     }
 
     pub(super) async fn take_up_holding(
         &self,
         run: Option<&RunId>,
         how: (Mode, &Control),
-        mut disclosure: Disclosure,
+        known: Known,
         lease: &Lease,
     ) -> Result<Report> {
         self.take_in_late(lease).await?;
         let summary = self.resumable(run).await?;
-        let plan = Arc::new(self.store.plan(&summary.plan).await?);
-        let progress = self.progress(&summary.id).await?;
-        let rows = self.store.rows().await?;
+        let Known { standing, mut disclosure } = known;
+        let (standing, rows) = tokio::try_join!(self.caught_up(&summary, standing), self.store.rows())?;
+        let Standing { plan, progress, .. } = standing;
         // Nothing more is read here, unless another process has come in between.
         disclosure.read_for_run(&plan, &progress, how.0).await?;
         let revealed = self.revealed((&plan, &progress), &rows, &disclosure).await;
-        let resumed = Fact::RunResumed { by: self.holder.to_string() };
-        self.record(lease, vec![fact(&summary.id, self.clock.now(), resumed)]).await?;
-        self.execute(Taken { id: summary.id, plan, progress, disclosure, revealed }, lease, how).await
+        let resumed = fact(&summary.id, self.clock.now(), Fact::RunResumed { by: self.holder.to_string() });
+        let taken = Taken { id: summary.id, plan, progress, rows, disclosure, revealed };
+        let ((), prepared) = tokio::try_join!(self.record(lease, vec![resumed]), self.prepare(taken, lease, how))?;
+        self.execute(prepared).await
     }
 
     async fn resumable(&self, run: Option<&RunId>) -> Result<RunSummary> {
@@ -196,13 +265,10 @@ impl Engine {
         Ok(())
     }
 
-    async fn execute(&self, taken: Taken, lease: &Lease, (mode, control): (Mode, &Control)) -> Result<Report> {
-        let Taken { id, plan, progress, disclosure, revealed } = taken;
-        let begun = Instant::now();
+    /// Puts together what a run needs, as far as that can be done before it begins.
+    async fn prepare(&self, taken: Taken, lease: &Lease, (mode, control): (Mode, &Control)) -> Result<Prepared> {
+        let Taken { id, plan, progress, rows, disclosure, revealed } = taken;
         let done = succeeded(&progress);
-        tracing::info!(run = %id, steps = plan.steps.len(), done, "running");
-        self.observer.observe(&Event::Transient(Transient::Begun { run: id.clone(), steps: plan.steps.len(), done }));
-        let rows = self.store.rows().await?;
         let job = Job {
             estimates: self.estimates(&plan, &rows).await?,
             mode,
@@ -223,7 +289,15 @@ impl Engine {
             seed: u64::try_from(self.ids.random() >> 64).unwrap_or_default(),
             stop: control.watch(),
         };
-        let (outcome, progress, timeline) = executor::run(job).await?;
+        Ok(Prepared { id, plan, done, run: executor::prepare(job) })
+    }
+
+    async fn execute(&self, prepared: Prepared) -> Result<Report> {
+        let Prepared { id, plan, done, run } = prepared;
+        let begun = Instant::now();
+        tracing::info!(run = %id, steps = plan.steps.len(), done, "running");
+        self.observer.observe(&Event::Transient(Transient::Begun { run: id.clone(), steps: plan.steps.len(), done }));
+        let (outcome, progress, timeline) = run.drive().await?;
         let count = |wanted: fn(&Status) -> bool| plan.steps.iter().filter(|step| wanted(&progress.status(&step.id))).count();
         let doubt = |step: &StepId| progress.doubts.get(step).cloned().unwrap_or_else(|| "it was interrupted".to_owned());
         let in_doubt: Vec<_> = progress.open_steps().map(|step| (step.clone(), doubt(step))).collect();

@@ -1,6 +1,6 @@
 //! Settling what a run left open: by looking, by what was learned too late, and by hand.
 
-use super::runs::fact;
+use super::runs::{Known, fact};
 use super::{Control, Disclosure, Engine};
 use crate::error::{Error, ErrorKind, Failure, Result};
 use crate::event::{Event, Transient};
@@ -30,12 +30,12 @@ impl Engine {
             return Ok(());
         }
         self.refuse_another_holder(None).await?;
-        let disclosure = match self.unfinished().await? {
-            Some(run) => self.disclosure_for(&run, Mode::Settle).await?,
-            None => self.disclosure().await?,
+        let known = match self.unfinished().await? {
+            Some(run) => self.known(&run, Mode::Settle).await?,
+            None => Known::nothing(self.disclosure().await?),
         };
         let lease = self.acquire().await?;
-        let settled = self.settle_all(disclosure, &lease).await;
+        let settled = self.settle_all(known, &lease).await;
         self.give_up(&lease, settled).await?;
         self.refuse_open_steps(None).await
     }
@@ -48,13 +48,13 @@ impl Engine {
         Ok(open || !self.store.late().await?.is_empty())
     }
 
-    async fn settle_all(&self, disclosure: Disclosure, lease: &Lease) -> Result<()> {
+    async fn settle_all(&self, known: Known, lease: &Lease) -> Result<()> {
         self.take_in_late(lease).await?;
         if let Some(run) = self.unfinished().await?
             && self.progress(&run.id).await?.open_steps().next().is_some()
         {
             self.observer.observe(&Event::Transient(Transient::Settling { run: run.id.clone() }));
-            self.take_up_holding(Some(&run.id), (Mode::Settle, &Control::new()), disclosure, lease).await?;
+            self.take_up_holding(Some(&run.id), (Mode::Settle, &Control::new()), known, lease).await?;
         }
         Ok(())
     }
@@ -97,7 +97,7 @@ impl Engine {
     /// Records what somebody found out about an open step.
     pub(super) async fn settle_by_hand(&self, step: &StepId, verdict: Verdict<'_>) -> Result<()> {
         let disclosure = match (verdict, self.unfinished().await?) {
-            (Verdict::Made(_), Some(run)) => Some(self.disclosure_for(&run, Mode::Settle).await?),
+            (Verdict::Made(_), Some(run)) => Some(self.known(&run, Mode::Settle).await?.disclosure),
             _ => None,
         };
         let lease = self.acquire().await?;

@@ -19,7 +19,7 @@ pub(super) struct Ledger {
     pub run: RunId,
     pub plan: Arc<Plan>,
     pub progress: Progress,
-    pub world: World,
+    pub world: World<'static>,
     rows: BTreeMap<ResourceName, StateRow>,
     /// The resolved inputs of steps that run, secrets included; never written.
     inputs: HashMap<usize, Value>,
@@ -29,14 +29,16 @@ impl Ledger {
     pub(super) fn new(
         run: RunId,
         plan: Arc<Plan>,
-        progress: Progress,
+        mut progress: Progress,
         rows: BTreeMap<ResourceName, StateRow>,
-        mut world: World,
+        mut world: World<'static>,
     ) -> Self {
+        progress.steps.reserve(plan.steps.len().saturating_sub(progress.steps.len()));
+        world.reserve(plan.steps.len());
         for (name, answer) in &plan.lookups {
             world.set_answer(name, answer);
         }
-        for step in &plan.steps {
+        for step in plan.steps.iter() {
             if let Some(answer) = progress.answers.get(&step.id) {
                 world.set_answer(&step.resource, answer);
             }

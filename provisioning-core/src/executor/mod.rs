@@ -3,6 +3,7 @@
 //! The loop here decides nothing: what comes next is [`schedule`](crate::schedule)'s, what a record does to the state
 //! is [`journal`](crate::journal)'s. A first run and a resumed one differ only in the progress they begin with.
 
+mod appender;
 mod call;
 mod calls;
 mod ledger;
@@ -15,18 +16,17 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+pub(crate) use run::Run;
 pub use timeline::CriticalPath;
 pub(crate) use timeline::Timeline;
 pub(crate) use tools::{Target, Tools, World};
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::error::Result;
 use crate::event::Observer;
 use crate::journal::Progress;
 use crate::name::{ResourceName, RunId, WorkspaceId};
 use crate::plan::Plan;
-use crate::record::Outcome;
 use crate::registry::Registry;
 use crate::resource::StateRow;
 use crate::schedule::Estimates;
@@ -82,10 +82,7 @@ pub(crate) struct Job {
     pub stop: watch::Receiver<Stop>,
 }
 
-/// Runs a job to its end, or to where it stops.
-///
-/// # Errors
-/// Only those of the journal: what a provider refuses is recorded and told with the outcome.
-pub(crate) async fn run(job: Job) -> Result<(Outcome, Progress, Timeline)> {
-    run::Run::new(job).drive().await
+/// Makes a job ready to run; nothing is called or recorded yet.
+pub(crate) fn prepare(job: Job) -> Run {
+    Run::new(job)
 }

@@ -1,24 +1,27 @@
 //! The loop of a run: gather what happened, append what follows from it at once, then act on it.
+//!
+//! An append takes its time; what happens meanwhile is taken in, and goes with the next one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::appender::{Appended, Appender, Turn};
 use super::calls::{Calls, Finished, Identified, Learned};
 use super::ledger::Ledger;
 use super::{Job, Mode, Stop, Timeline, World};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::event::{Event as Shown, Observer, Transient};
 use crate::journal::{Progress, Status};
 use crate::name::StepId;
 use crate::record::{Fact, Outcome, StepFact};
 use crate::schedule::{Action, Event, Policy, Schedule, StepIndex};
-use crate::store::{Draft, Late, Lease, Store};
+use crate::store::Late;
 
 /// How often it is told how long the rest will take.
 const TELL_EVERY: Duration = Duration::from_millis(500);
@@ -30,22 +33,15 @@ enum Happening {
     Identified(Identified),
 }
 
-/// What one turn of the loop appends, and whom it tells when that is durable.
-#[derive(Default)]
-struct Turn {
-    drafts: Vec<Draft>,
-    acknowledge: Vec<oneshot::Sender<()>>,
-}
-
-pub(super) struct Run {
+/// A run: what it has to do, and how far it is.
+pub(crate) struct Run {
     mode: Mode,
     ledger: Ledger,
     schedule: Schedule,
     calls: Calls,
-    store: Arc<dyn Store>,
-    lease: Lease,
-    lease_length: Duration,
-    renew_at: Instant,
+    appender: Appender,
+    /// What goes with the next append.
+    turn: Turn,
     clock: Arc<dyn Clock>,
     observer: Observer,
     stop: watch::Receiver<Stop>,
@@ -66,7 +62,8 @@ impl Run {
         let schedule = Schedule::new(&job.plan, |index| job.progress.status(&steps[index].id), policy);
         let (sender, identified) = mpsc::unbounded_channel();
         let calls = Calls::new(&job, sender);
-        let mut world = World::of(&job.rows, job.sealer, job.secrets);
+        let appender = Appender::new(&job);
+        let mut world = World::copied(&job.rows, job.sealer, job.secrets);
         // What was read again is more than the rows say.
         job.revealed.into_iter().for_each(|(name, outputs)| world.set(&name, outputs));
         let ledger = Ledger::new(job.id, job.plan, job.progress, job.rows, world);
@@ -75,10 +72,8 @@ impl Run {
             ledger,
             schedule,
             calls,
-            store: job.store,
-            lease: job.lease,
-            lease_length: Duration::from_secs_f64(job.settings.lease_seconds),
-            renew_at: Instant::now() + Duration::from_secs_f64(job.settings.lease_seconds) / 3,
+            appender,
+            turn: Turn::default(),
             clock: job.clock,
             observer: job.observer,
             stop: job.stop,
@@ -91,19 +86,36 @@ impl Run {
         }
     }
 
-    pub(super) async fn drive(mut self) -> Result<(Outcome, Progress, Timeline)> {
+    /// Runs to its end, or to where it stops.
+    ///
+    /// # Errors
+    /// Only those of the journal: what a provider refuses is recorded and told with the outcome.
+    pub(crate) async fn drive(mut self) -> Result<(Outcome, Progress, Timeline)> {
+        self.begun = Instant::now();
         let outcome = match self.turns().await {
             Ok(outcome) => outcome,
             Err(error) => return Err(self.broken(error).await),
         };
         let finished = self.ledger.run_fact(self.clock.now(), Fact::RunFinished { outcome })?;
-        self.append(Turn { drafts: vec![finished], ..Turn::default() }).await?;
-        Ok((outcome, self.ledger.progress, self.timeline))
+        self.turn.drafts.push(finished);
+        self.append_all().await?;
+        let Self { mut ledger, schedule, timeline, .. } = self;
+        let progress = std::mem::take(&mut ledger.progress);
+        // Taking the state of many resources apart takes its time, and nobody has to wait for it.
+        tokio::task::spawn_blocking(move || drop((ledger, schedule)));
+        Ok((outcome, progress, timeline))
     }
 
     /// The error of a journal that cannot be written, once what runs has come to its end; what happened and could not
     /// be recorded goes with it. Whoever asks to stop now does not wait for that.
     async fn broken(&mut self, mut error: Error) -> Error {
+        if !self.appender.is_idle()
+            && let Ok(appended) = self.appender.next().await
+        {
+            self.tell(appended);
+        }
+        // Whoever waits for another record hears that there will be none.
+        self.turn = Turn::default();
         for (step, failure) in &self.ledger.progress.failures {
             error = error.with_context("failed", format!("`{step}`: {}", failure.message));
         }
@@ -112,14 +124,14 @@ impl Run {
         tokio::select! {
             () = settle(&mut self.calls, &mut self.identified, &mut learned) => {}
             Ok(_) = self.stop.wait_for(|stop| *stop == Stop::Now) => {}
-            () = keep(self.store.as_ref(), self.lease.clone(), self.clock.as_ref(), self.lease_length) => {}
+            () = self.appender.keep() => {}
         };
         self.calls.drop_all().await;
         let made = learned.iter().filter_map(|learned| learned.made.clone());
         let late: Vec<_> =
             made.map(|(step, object)| Late { run: self.ledger.run.clone(), step: self.id(step), object }).collect();
         if !late.is_empty()
-            && let Err(second) = self.store.leave_late(late).await
+            && let Err(second) = self.appender.leave_late(late).await
         {
             error = error.with_context("late results", second.to_string());
         }
@@ -136,36 +148,79 @@ impl Run {
         };
         let paused = (asked == Stop::Pause).then(|| self.heed(asked));
         let mut happenings: Vec<_> = paused.into_iter().chain([first]).map(Happening::Event).collect();
+        let mut durable = false;
         loop {
-            self.turn(happenings).await?;
-            if let Some(outcome) = self.outcome {
+            for happening in happenings {
+                self.take(happening)?;
+            }
+            if durable {
+                self.go_on().await?;
+            }
+            self.append().await?;
+            if let (Some(outcome), true) = (self.outcome, self.appender.is_idle()) {
                 return Ok(outcome);
             }
-            self.hold().await?;
+            self.appender.hold().await?;
             self.tell_time_left();
-            happenings = self.wait(self.renew_at).await;
+            let appended;
+            (appended, happenings) = self.wait().await?;
+            durable = appended.is_some();
+            appended.into_iter().for_each(|appended| self.tell(appended));
             if *self.stop.borrow() == Stop::Now {
                 return self.stop_now(happenings).await;
             }
         }
     }
 
-    /// Takes in what has happened, and goes on until nothing more follows from it.
-    async fn turn(&mut self, happenings: Vec<Happening>) -> Result<()> {
-        let mut turn = Turn::default();
-        for happening in happenings {
-            self.take(happening, &mut turn)?;
+    /// Begins what waited for the append that is durable now.
+    async fn go_on(&mut self) -> Result<()> {
+        // Whoever was stopped for long looks whether the workspace is still theirs before they call anybody.
+        self.appender.hold().await?;
+        self.feed(Event::Appended)
+    }
+
+    /// Sends what has been gathered on its way, unless something still is. Where there is nothing to append, what waits for
+    /// it goes on at once.
+    async fn append(&mut self) -> Result<()> {
+        if !self.appender.is_idle() {
+            return Ok(());
         }
+        self.feed(Event::Appending)?;
+        if self.turn.drafts.is_empty() {
+            return self.go_on().await;
+        }
+        self.send();
+        Ok(())
+    }
+
+    fn send(&mut self) {
+        let objects = self.calls.unrecorded.len();
+        self.appender.send(Turn { objects, ..std::mem::take(&mut self.turn) });
+    }
+
+    /// Appends everything that has been gathered, and begins nothing.
+    async fn append_all(&mut self) -> Result<()> {
         loop {
-            if !turn.drafts.is_empty() {
-                self.append(std::mem::take(&mut turn)).await?;
+            if self.appender.is_idle() {
+                if self.turn.drafts.is_empty() {
+                    return Ok(());
+                }
+                self.send();
             }
-            // Whoever was stopped for long looks whether the workspace is still theirs before they call anybody.
-            self.hold().await?;
-            self.take(Happening::Event(Event::Appended), &mut turn)?;
-            if turn.drafts.is_empty() {
-                return Ok(());
-            }
+            let appended = self.appender.next().await?;
+            self.tell(appended);
+        }
+    }
+
+    /// Tells everybody what is durable now.
+    fn tell(&mut self, appended: Appended) {
+        self.calls.unrecorded.drain(..appended.objects);
+        for entry in appended.entries {
+            self.observer.observe(&Shown::Recorded(entry));
+        }
+        for durable in appended.acknowledge {
+            // A call that was dropped meanwhile hears nothing, and needs to hear nothing.
+            durable.send(()).ok();
         }
     }
 
@@ -180,35 +235,27 @@ impl Run {
         }
     }
 
-    /// Renews the lease where it is time to.
-    async fn hold(&mut self) -> Result<()> {
-        if Instant::now() >= self.renew_at {
-            self.lease = self.store.renew(&self.lease, self.clock.now(), self.lease_length).await?;
-            self.renew_at = Instant::now() + self.lease_length / 3;
-        }
-        Ok(())
-    }
-
     /// Drops what runs, and records what is known by then.
     async fn stop_now(&mut self, happenings: Vec<Happening>) -> Result<Outcome> {
-        let mut turn = Turn::default();
-        self.take(Happening::Event(Event::Cancel), &mut turn)?;
+        self.feed(Event::Cancel)?;
         let finished = self.calls.drop_all().await.into_iter().map(Happening::Finished);
         for happening in happenings.into_iter().chain(finished) {
-            self.take(happening, &mut turn)?;
+            self.take(happening)?;
         }
-        if !turn.drafts.is_empty() {
-            self.append(turn).await?;
-        }
+        self.append_all().await?;
         Ok(self.outcome.unwrap_or(Outcome::Cancelled))
     }
 
-    /// Waits until something happens, and gathers everything that has.
-    async fn wait(&mut self, renew_at: Instant) -> Vec<Happening> {
+    /// Waits until something happens, and gathers everything that has, with what became durable.
+    async fn wait(&mut self) -> Result<(Option<Appended>, Vec<Happening>)> {
+        let renew_at = self.appender.renew_at();
         let timer = self.timers.first().map(|(at, _)| self.begun + *at);
         let wake = timer.map_or(renew_at, |timer| timer.min(renew_at));
-        let (mut happenings, mut finished) = (Vec::new(), Vec::new());
+        let (mut appended, mut happenings, mut finished) = (None, Vec::new(), Vec::new());
         tokio::select! {
+            // Only what is looked at goes on.
+            biased;
+            ended = self.appender.next() => appended = Some(ended?),
             ended = self.calls.next() => finished.push(Happening::Finished(ended)),
             Some(identified) = self.identified.recv() => happenings.push(Happening::Identified(identified)),
             Ok(()) = self.stop.changed() => {
@@ -228,7 +275,7 @@ impl Run {
         let due = self.timers.split_off(&(self.begun.elapsed() + Duration::from_nanos(1), 0));
         let due = std::mem::replace(&mut self.timers, due);
         happenings.extend(due.into_iter().map(|(_, step)| Happening::Event(Event::Timer(step))));
-        happenings
+        Ok((appended, happenings))
     }
 
     /// Shows what somebody asked for, and says what it is for the schedule.
@@ -243,24 +290,33 @@ impl Run {
         event
     }
 
-    fn take(&mut self, happening: Happening, turn: &mut Turn) -> Result<()> {
-        let event = match happening {
-            Happening::Event(event) => event,
-            Happening::Finished(finished) => self.calls.reply(finished, &mut self.ledger),
+    fn take(&mut self, happening: Happening) -> Result<()> {
+        match happening {
+            Happening::Event(event) => self.feed(event),
+            Happening::Finished(finished) => {
+                let event = self.calls.reply(finished, &mut self.ledger);
+                self.feed(event)
+            }
             Happening::Identified(Identified { step, object, durable }) => {
                 self.calls.unrecorded.push((step, object.clone()));
-                turn.drafts.push(self.ledger.step_fact(self.clock.now(), step, StepFact::Identified { object })?);
-                turn.acknowledge.push(durable);
-                return Ok(());
+                self.record(step, StepFact::Identified { object })?;
+                self.turn.acknowledge.push(durable);
+                Ok(())
             }
-        };
-        for action in self.schedule.on(self.begun.elapsed(), event) {
-            self.act(action, turn)?;
         }
+    }
+
+    fn feed(&mut self, event: Event) -> Result<()> {
+        let actions = self.schedule.on(self.begun.elapsed(), event);
+        actions.into_iter().try_for_each(|action| self.act(action))
+    }
+
+    fn record(&mut self, step: StepIndex, fact: StepFact) -> Result<()> {
+        self.turn.drafts.push(self.ledger.step_fact(self.clock.now(), step, fact)?);
         Ok(())
     }
 
-    fn act(&mut self, action: Action, turn: &mut Turn) -> Result<()> {
+    fn act(&mut self, action: Action) -> Result<()> {
         if let Action::AppendSucceeded(step) | Action::AppendFailed(step, _, None) = &action {
             self.timeline.end(*step, self.begun.elapsed());
         }
@@ -271,8 +327,8 @@ impl Run {
             }
             Action::AppendSucceeded(step) => {
                 let fact = StepFact::Succeeded { object: self.calls.take_object(step) };
-                turn.drafts.push(self.ledger.step_fact(self.clock.now(), step, fact)?);
-                turn.drafts.extend(self.ledger.checkpoints(self.clock.now(), step)?);
+                self.record(step, fact)?;
+                self.turn.drafts.extend(self.ledger.checkpoints(self.clock.now(), step)?);
                 return Ok(());
             }
             Action::AppendWaiting(step) => {
@@ -307,21 +363,7 @@ impl Run {
                 return Ok(());
             }
         };
-        turn.drafts.push(self.ledger.step_fact(self.clock.now(), step, fact)?);
-        Ok(())
-    }
-
-    async fn append(&mut self, turn: Turn) -> Result<()> {
-        let entries = self.store.append(&self.lease, turn.drafts).await?;
-        self.calls.unrecorded.clear();
-        for entry in entries {
-            self.observer.observe(&Shown::Recorded(entry));
-        }
-        for durable in turn.acknowledge {
-            // A call that was dropped meanwhile hears nothing, and needs to hear nothing.
-            durable.send(()).ok();
-        }
-        Ok(())
+        self.record(step, fact)
     }
 
     fn id(&self, step: StepIndex) -> StepId {
@@ -339,19 +381,6 @@ async fn settle(calls: &mut Calls, identified: &mut mpsc::UnboundedReceiver<Iden
                 Some(ended) => learned.extend(ended),
                 None => return,
             }
-        }
-    }
-}
-
-/// Keeps a lease for as long as it can be kept: nobody may take over while calls of this run are under way. Without it
-/// there is nothing to wait for any longer.
-async fn keep(store: &dyn Store, mut lease: Lease, clock: &dyn Clock, length: Duration) {
-    loop {
-        tokio::time::sleep(length / 3).await;
-        match store.renew(&lease, clock.now(), length).await {
-            Ok(renewed) => lease = renewed,
-            Err(error) if error.kind() == ErrorKind::Conflict => return,
-            Err(_) => {}
         }
     }
 }

@@ -33,19 +33,30 @@ impl Target {
 
 /// What references see: the outputs of every resource, as far as they are known, and secrets; all of it in the clear, as
 /// far as it can be opened.
-pub(crate) struct World {
+pub(crate) struct World<'r> {
     sealer: Arc<Sealer>,
-    outputs: Outputs,
+    outputs: Outputs<'r>,
 }
 
-impl World {
+impl<'r> World<'r> {
     /// What the rows of a state say, as far as they have an object, and secrets by name.
-    pub(crate) fn of(rows: &BTreeMap<ResourceName, StateRow>, sealer: Arc<Sealer>, secrets: Value) -> Self {
+    pub(crate) fn of(rows: &'r BTreeMap<ResourceName, StateRow>, sealer: Arc<Sealer>, secrets: Value) -> Self {
+        Self { sealer, outputs: Outputs::of(rows, secrets) }
+    }
+
+    /// The same of rows that will not stay as they are.
+    pub(crate) fn copied(rows: &BTreeMap<ResourceName, StateRow>, sealer: Arc<Sealer>, secrets: Value) -> Self {
         let mut world = Self { sealer, outputs: Outputs::with_secrets(secrets) };
+        world.outputs.reserve(rows.len());
         for row in rows.values().filter(|row| row.object.is_some()) {
             world.set_row(&row.name, row);
         }
         world
+    }
+
+    /// Makes room for what so many more resources give.
+    pub(crate) fn reserve(&mut self, resources: usize) {
+        self.outputs.reserve(resources);
     }
 
     /// What seals and opens what it is made of.
@@ -74,10 +85,7 @@ impl World {
     }
 
     pub(crate) fn get(&self, reference: &Reference) -> Result<Value> {
-        match self.outputs.get(self.outputs.name(&reference.root), &self.sealer) {
-            Some(outputs) => reference.follow(&outputs),
-            None => Ok(Value::Unknown),
-        }
+        self.outputs.follow(reference, &self.sealer).unwrap_or(Ok(Value::Unknown))
     }
 
     /// The value with its references replaced; all of them must be known and at hand.
@@ -104,8 +112,8 @@ impl World {
 
     /// The connection to a host.
     pub(crate) fn connection(&self, host: &ResourceName) -> Result<Value> {
-        let outputs = self.outputs.get(host.as_str(), &self.sealer);
-        let connection = outputs.and_then(|outputs| outputs.field("connection").cloned()).filter(|value| !value.has_unknown());
+        let connection = self.outputs.output(host.as_str(), "connection", &self.sealer);
+        let connection = connection.filter(|value| !value.has_unknown());
         connection.ok_or_else(|| {
             Error::invalid(format!("`{host}` has no `connection` now: it does not exist, or no service can run on it"))
         })
@@ -135,7 +143,7 @@ impl Tools {
     }
 
     /// Whom to call for a kind in a role.
-    pub(crate) fn target(&mut self, world: &World, role: &Role, kind: &Kind) -> Result<Target> {
+    pub(crate) fn target(&mut self, world: &World<'_>, role: &Role, kind: &Kind) -> Result<Target> {
         match role {
             Role::Managed { provider } => {
                 let found = self.built(world, provider)?.kinds.get(kind).cloned();
@@ -157,7 +165,7 @@ impl Tools {
     }
 
     /// A provider, where its settings are known.
-    pub(crate) fn provider(&mut self, world: &World, alias: &ProviderName) -> Result<Arc<dyn Provider>> {
+    pub(crate) fn provider(&mut self, world: &World<'_>, alias: &ProviderName) -> Result<Arc<dyn Provider>> {
         Ok(self.built(world, alias)?.provider.clone())
     }
 
@@ -187,7 +195,7 @@ impl Tools {
     }
 
     /// Built once, and again when what its settings refer to has changed.
-    fn built(&mut self, world: &World, alias: &ProviderName) -> Result<&Built> {
+    fn built(&mut self, world: &World<'_>, alias: &ProviderName) -> Result<&Built> {
         let declared = self.declared(alias)?;
         let same = |built: &Built| world.resolve(&declared.settings).is_ok_and(|settings| settings == built.settings);
         let fits = |built: &Built| !declared.settings.has_references() || same(built);

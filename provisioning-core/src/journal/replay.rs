@@ -4,6 +4,7 @@
 //! needed, and dropped when their run ends.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::{Progress, RowChange, RunSummary, effect};
 use crate::digest::Digest;
@@ -88,7 +89,7 @@ impl Run {
     fn step(&mut self, id: &StepId, plan: &dyn Fn(&Digest) -> Result<Plan>) -> Result<&Step> {
         if self.steps.is_none() {
             let plan = plan(&self.summary.plan)?;
-            self.steps = Some(plan.steps.into_iter().map(|step| (step.id.clone(), step)).collect());
+            self.steps = Some(Arc::unwrap_or_clone(plan.steps).into_iter().map(|step| (step.id.clone(), step)).collect());
         }
         let missing = || corrupt(format!("the plan of run `{}` has no step `{id}`", self.summary.id));
         self.steps.as_ref().and_then(|steps| steps.get(id)).ok_or_else(missing)

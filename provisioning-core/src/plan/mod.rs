@@ -9,6 +9,7 @@ mod results;
 pub(crate) mod sample;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,14 +43,14 @@ pub struct Plan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undoes: Option<RunId>,
     /// What changes, resource by resource, for people; unchanged resources are only counted.
-    pub changes: Vec<ResourceChange>,
+    pub changes: Arc<Vec<ResourceChange>>,
     /// How many resources stay as they are.
     pub unchanged: usize,
     /// How many of them had to be compared field by field, and of those that change; the others are declared as they were.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub compared: usize,
     /// What is done, step by step, every step after those it depends on.
-    pub steps: Vec<Step>,
+    pub steps: Arc<Vec<Step>>,
     /// The providers that the steps use.
     pub providers: BTreeMap<ProviderName, ProviderSettings>,
     /// What the lookups answered.
@@ -219,11 +220,11 @@ impl Plan {
         let mut plain = self.clone();
         plain.created_at = Timestamp::from_millis(0);
         plain.compared = 0;
-        for change in &mut plain.changes {
+        for change in Arc::make_mut(&mut plain.changes) {
             change.origin = None;
             change.fields.iter_mut().for_each(|field| field.origin = None);
         }
-        Digest::of(&serde_json::to_vec(&plain).expect("a plan serialises: its secrets were refused"))
+        Digest::of_json(&plain).expect("a plan serialises: its secrets were refused")
     }
 
     /// The steps whose undo would cost more than a class says.
@@ -236,7 +237,7 @@ impl Plan {
         self.steps.is_empty() && self.changed_outputs.is_empty()
     }
 
-    /// Reads a plan, after looking at its version.
+    /// Reads a plan.
     ///
     /// # Errors
     /// `Unsupported` for a newer format, `Corrupt` for anything that is not a plan.
@@ -249,11 +250,15 @@ impl Plan {
             Error::new(ErrorKind::Corrupt, format!("this is not a plan: {error}"))
                 .with_hint("make one with `provisioning plan --out FILE`")
         };
-        let header: Header = serde_json::from_slice(json).map_err(corrupt)?;
-        if header.format > FORMAT {
-            let message = format!("the plan has format {}, this version reads up to {FORMAT}", header.format);
-            return Err(Error::new(ErrorKind::Unsupported, message).with_hint("use the version that made it, or plan again"));
+        // What a newer format holds besides its number cannot be known.
+        let parsed = serde_json::from_slice::<Self>(json);
+        let format = parsed.as_ref().map_or_else(|_| serde_json::from_slice(json), |plan| Ok(Header { format: plan.format }));
+        match format {
+            Ok(Header { format }) if format > FORMAT => {
+                let message = format!("the plan has format {format}, this version reads up to {FORMAT}");
+                Err(Error::new(ErrorKind::Unsupported, message).with_hint("use the version that made it, or plan again"))
+            }
+            _ => parsed.map_err(corrupt),
         }
-        serde_json::from_slice(json).map_err(corrupt)
     }
 }

@@ -1,6 +1,7 @@
 //! Plans for tests, written in a line.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Action, Command, FORMAT, Plan, Step};
 use crate::clock::Timestamp;
@@ -41,10 +42,10 @@ pub(crate) fn plan(steps: &[&str]) -> Plan {
         created_at: Timestamp::from_millis(0),
         command: Command::Apply,
         undoes: None,
-        changes: Vec::new(),
+        changes: Arc::default(),
         unchanged: 0,
         compared: 0,
-        steps: steps.iter().map(step).collect(),
+        steps: Arc::new(steps.iter().map(step).collect()),
         providers: BTreeMap::new(),
         lookups: BTreeMap::new(),
         outputs: BTreeMap::new(),

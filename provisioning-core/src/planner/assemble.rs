@@ -1,11 +1,12 @@
 //! The plan out of the decisions: one change for people and one or two steps for the run from each.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Input;
 use super::compare::{Compared, Decision, Leftover};
-use super::order::{backward, forward, leftover_step};
+use super::order::{Ordered, backward, forward, leftover_step};
 use super::scope::Scope;
 use crate::graph::{Dependency, Graph};
 use crate::name::{ResourceName, StepId};
@@ -15,12 +16,15 @@ use crate::resource::{Checkpoint, Declared, Lifecycle, Output, Role, StateRow};
 use crate::schema::{Undo, UndoTable};
 use crate::value::Value;
 
-pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, graph: &Graph<StepId>) -> Plan {
-    let input = &scope.input;
-    let mut assembly = Assembly { scope, graph, steps: BTreeMap::new(), changes: Vec::new() };
-    let changing: BTreeSet<_> = compared.decisions.iter().map(|decision| &decision.name).collect();
-    for (from, declared) in &compared.renames {
-        assembly.rename(from, declared, changing.contains(&declared.name));
+pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, ordered: &Ordered) -> Plan {
+    let (input, graph) = (&scope.input, &ordered.graph);
+    let steps = (0..graph.len()).map(|_| None).collect();
+    let mut assembly = Assembly { scope, graph, steps, changes: Vec::with_capacity(compared.decisions.len()) };
+    if !compared.renames.is_empty() {
+        let changing: BTreeSet<_> = compared.decisions.iter().map(|decision| &decision.name).collect();
+        for (from, declared) in &compared.renames {
+            assembly.rename(from, declared, changing.contains(&declared.name));
+        }
     }
     for decision in &compared.decisions {
         assembly.decision(decision);
@@ -29,8 +33,7 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, graph: &Graph
         assembly.leftover(left);
     }
     let Assembly { mut steps, changes, .. } = assembly;
-    let order = graph.order().expect("the order was checked when the graph was made");
-    let steps: Vec<_> = order.into_iter().filter_map(|id| steps.remove(id)).collect();
+    let steps: Vec<_> = ordered.order.iter().filter_map(|place| steps[*place].take()).collect();
     Plan {
         secrets: BTreeMap::new(),
         format: FORMAT,
@@ -51,8 +54,8 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, graph: &Graph
         changed_outputs: Vec::new(),
         checkpoints: checkpoints(scope, &steps),
         basis: basis(scope, &steps),
-        changes,
-        steps,
+        changes: Arc::new(changes),
+        steps: Arc::new(steps),
     }
 }
 
@@ -74,21 +77,30 @@ fn checkpoints(scope: &Scope<'_>, steps: &[Step]) -> BTreeMap<String, Vec<StepId
 
 /// The version of every row that a step touches or reads.
 fn basis(scope: &Scope<'_>, steps: &[Step]) -> BTreeMap<ResourceName, u64> {
-    let mut names: BTreeSet<&ResourceName> = BTreeSet::new();
+    let declared = &scope.linked.graph;
+    let (mut taken, mut others) = (vec![false; declared.len()], BTreeSet::new());
+    let mut take = |name| match declared.place(name) {
+        Some(place) => taken[*place] = true,
+        None => drop(others.insert(name)),
+    };
     for step in steps {
-        names.insert(&step.resource);
-        names.extend(step.depends_on.iter());
+        take(&step.resource);
+        step.depends_on.iter().for_each(&mut take);
         if let Action::Rename { from } = &step.action {
-            names.insert(from);
+            take(from);
         }
     }
-    names.into_iter().map(|name| (name.clone(), scope.input.state.get(name).map_or(0, |row| row.version))).collect()
+    let places = (0..declared.len()).filter(|place| taken[*place]);
+    let declared = places.map(|place| (declared.name(place), scope.entry(place).row));
+    let others = others.into_iter().map(|name| (name, scope.input.state.get(name)));
+    declared.chain(others).map(|(name, row)| (name.clone(), row.map_or(0, |row| row.version))).collect()
 }
 
 struct Assembly<'a> {
     scope: &'a Scope<'a>,
     graph: &'a Graph<StepId>,
-    steps: BTreeMap<StepId, Step>,
+    /// The steps by their places in the graph.
+    steps: Vec<Option<Step>>,
     changes: Vec<ResourceChange>,
 }
 
@@ -117,11 +129,11 @@ impl Assembly<'_> {
                 (None, Some(row)) => self.existing_step(action, existing(row, &decision.schema.undo)),
                 (None, None) => unreachable!("a decision is about a declaration or a row"),
             };
-            self.steps.insert(step.id.clone(), step);
+            self.put(step);
         }
         if let (Some(action), Some(row)) = (backward, decision.row) {
             let step = self.existing_step(action, existing(row, old_undo));
-            self.steps.insert(step.id.clone(), step);
+            self.put(step);
         }
     }
 
@@ -143,14 +155,15 @@ impl Assembly<'_> {
 
     fn bare_step(&self, declared: &Declared, action: Action) -> Step {
         let id = StepId::of(&declared.name, action.verb());
+        let (requires, after) = self.waits(&id);
         Step {
             resource: declared.name.clone(),
             kind: declared.kind.clone(),
             role: declared.role.clone(),
             inputs: Value::Null,
             prior: None,
-            requires: self.edges(&id, Dependency::Hard),
-            after: self.edges(&id, Dependency::Soft),
+            requires,
+            after,
             depends_on: self.scope.needed(&declared.name),
             lifecycle: declared.lifecycle.clone(),
             retry: declared.retry.clone(),
@@ -164,6 +177,7 @@ impl Assembly<'_> {
     fn existing_step(&self, action: Action, existing: Existing<'_>) -> Step {
         let Existing { name, row, prior, undo } = existing;
         let id = StepId::of(name, action.verb());
+        let (requires, after) = self.waits(&id);
         let settings = self.scope.input.settings;
         let declared = self.scope.declared.resources.get(name);
         let timeout = declared.map_or(Duration::from_secs_f64(settings.timeout_seconds), |declared| declared.timeout);
@@ -173,8 +187,8 @@ impl Assembly<'_> {
             kind: row.kind.clone(),
             role: row.role.clone(),
             inputs: if action == Action::RemoveService { self.removed_inputs(row) } else { Value::Null },
-            requires: self.edges(&id, Dependency::Hard),
-            after: self.edges(&id, Dependency::Soft),
+            requires,
+            after,
             depends_on: if stays { self.scope.needed(name) } else { row.depends_on.clone() },
             lifecycle: Lifecycle { moved_from: None, ..row.lifecycle.clone() },
             retry: declared.map_or_else(|| settings.retry.clone(), |declared| declared.retry.clone()),
@@ -196,9 +210,21 @@ impl Assembly<'_> {
         Value::map(fields)
     }
 
-    fn edges(&self, id: &StepId, wanted: Dependency) -> Vec<StepId> {
-        let edges = self.graph.dependencies(id).into_iter().filter(|(_, dependency)| *dependency == wanted);
-        edges.map(|(on, _)| on.clone()).collect()
+    /// The steps that must have succeeded before a step, and those that must have ended, in the order of their names.
+    fn waits(&self, id: &StepId) -> (Vec<StepId>, Vec<StepId>) {
+        let (mut requires, mut after) = (Vec::new(), Vec::new());
+        for (on, dependency) in self.graph.dependencies(id) {
+            match dependency {
+                Dependency::Hard => requires.push(on.clone()),
+                Dependency::Soft => after.push(on.clone()),
+            }
+        }
+        (requires, after)
+    }
+
+    fn put(&mut self, step: Step) {
+        let place = self.graph.place(&step.id).copied().expect("every step was ordered");
+        self.steps[place] = Some(step);
     }
 
     fn rename(&mut self, from: &ResourceName, declared: &Declared, changes: bool) {
@@ -210,7 +236,7 @@ impl Assembly<'_> {
         let new_name = |name: &ResourceName| self.scope.renames.new_name(name).clone();
         let depends_on = if changes { row.depends_on.iter().map(new_name).collect() } else { step.depends_on.clone() };
         let step = Step { kind: row.kind.clone(), role, depends_on, ..step };
-        self.steps.insert(step.id.clone(), step);
+        self.put(step);
         self.changes.push(ResourceChange {
             name: declared.name.clone(),
             kind: row.kind.clone(),
@@ -229,8 +255,8 @@ impl Assembly<'_> {
             let id = leftover_step(name, index);
             let step =
                 self.existing_step(Action::Delete, Existing { name, row, prior: Some(object.clone()), undo: &schema.undo });
-            let (requires, after) = (self.edges(&id, Dependency::Hard), self.edges(&id, Dependency::Soft));
-            self.steps.insert(id.clone(), Step { id, requires, after, ..step });
+            let (requires, after) = self.waits(&id);
+            self.put(Step { id, requires, after, ..step });
         }
         self.changes.push(ResourceChange {
             name: name.clone(),

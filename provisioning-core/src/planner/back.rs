@@ -16,7 +16,7 @@ use crate::plan::{Action, ChangeKind, Plan, ResourceChange, Step};
 use crate::record::Object;
 use crate::resource::{Declared, Desired, Output, Outputs, ProviderSettings, StateRow};
 use crate::schema::{Sealer, Undo};
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 /// What a run did to the state, and what has happened since.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct Past {
     /// The resources that the run began to work on: a step that failed may have done half of it.
     pub begun: BTreeSet<ResourceName>,
     /// The steps of the run.
-    pub steps: Vec<Step>,
+    pub steps: Arc<Vec<Step>>,
     /// The providers that the run used, and those before it.
     pub providers: BTreeMap<ProviderName, ProviderSettings>,
     /// What the workspace gave back before the run.
@@ -104,7 +104,8 @@ pub fn way_back(past: &Past) -> Result<Option<WayBack>> {
 impl WayBack {
     /// The plan with what the planner was not asked for: the old objects that are there still, and the outputs of lookups.
     pub fn complete(self, mut plan: Plan) -> Plan {
-        for step in &mut plan.steps {
+        let steps = Arc::make_mut(&mut plan.steps);
+        for step in steps.iter_mut() {
             let uses = |first: &&Step| step.resource == first.resource || step.depends_on.contains(&first.resource);
             let first: Vec<_> =
                 self.reinstating.iter().map(|(first, _)| first).filter(uses).map(|first| first.id.clone()).collect();
@@ -114,9 +115,10 @@ impl WayBack {
             plan.basis.insert(first.resource.clone(), *version);
         }
         let made = |change: &&mut ResourceChange| change.reason.as_deref() == Some(NO_LONGER_DECLARED);
-        plan.changes.iter_mut().filter(made).for_each(|change| change.reason = Some("the run made it".into()));
-        plan.changes.splice(0..0, self.reinstating.iter().map(|(first, _)| change(first)));
-        plan.steps.splice(0..0, self.reinstating.into_iter().map(|(first, _)| first));
+        let changes = Arc::make_mut(&mut plan.changes);
+        changes.iter_mut().filter(made).for_each(|change| change.reason = Some("the run made it".into()));
+        changes.splice(0..0, self.reinstating.iter().map(|(first, _)| change(first)));
+        steps.splice(0..0, self.reinstating.into_iter().map(|(first, _)| first));
         plan.outputs = self.outputs;
         plan.lookups.extend(self.answers);
         plan
@@ -222,7 +224,7 @@ fn declared(past: &Past, row: &StateRow) -> Result<Declared> {
         role: row.role.clone(),
         inputs: inputs(past, maker, row)?,
         origin: None,
-        origins: BTreeMap::new(),
+        origins: Map::new(),
         depends_on: row.depends_on.iter().filter(|on| past.before.contains_key(*on)).map(ToString::to_string).collect(),
         after: Vec::new(),
         lifecycle,
@@ -251,8 +253,7 @@ fn resolved(past: &Past, row: &StateRow, name: &Arc<str>, written: &Value) -> Re
     let Some(kept) = row.inputs.field(name) else { return Ok(written.clone()) };
     let seal = row.role.seal(&past.sealer, &row.kind);
     let field = |value: &Value| Value::map([(name.clone(), value.clone())]);
-    let mut known = Outputs::with_secrets(past.secrets.clone());
-    past.before.values().for_each(|row| known.set_row(&row.name, row));
+    let mut known = Outputs::of(&past.before, past.secrets.clone());
     past.answers.iter().for_each(|(name, answer)| known.set(name, past.sealer.of_lookups().open(answer)));
     let again = literal(past, written, &known).filter(|value| !value.is_withheld());
     let stays = refers_to(written, &|root| root == SECRET || was_there(past, root))?;
@@ -273,11 +274,8 @@ fn resolved(past: &Past, row: &StateRow, name: &Arc<str>, written: &Value) -> Re
 }
 
 /// A value with its references replaced; `None` where one of them is not known.
-fn literal(past: &Past, written: &Value, known: &Outputs) -> Option<Value> {
-    let value = written.resolve(&mut |reference| match known.get(known.name(&reference.root), &past.sealer) {
-        Some(outputs) => reference.follow(&outputs),
-        None => Ok(Value::Unknown),
-    });
+fn literal(past: &Past, written: &Value, known: &Outputs<'_>) -> Option<Value> {
+    let value = written.resolve(&mut |reference| known.follow(reference, &past.sealer).unwrap_or(Ok(Value::Unknown)));
     value.ok().filter(|value| !value.has_unknown()).map(|value| value.to_literal())
 }
 

@@ -74,7 +74,8 @@ fn shared_names(scope: &Scope<'_>, decisions: &[Decision<'_>]) -> Vec<Diagnostic
             }
         }
     }
-    for row in scope.input.state.values().filter(|row| row.object.is_some()) {
+    let rows = if claims.is_empty() { None } else { Some(scope.input.state.values()) };
+    for row in rows.into_iter().flatten().filter(|row| row.object.is_some()) {
         if changing.contains_key(scope.renames.new_name(&row.name)) {
             continue;
         }

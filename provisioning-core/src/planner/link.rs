@@ -1,6 +1,7 @@
 //! Who refers to whom: the graph of the declarations, with every unknown name reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::slice;
 
 use super::schemas::Schemas;
 use super::secrets::{KnownSecrets, literals, secret_name};
@@ -18,10 +19,10 @@ const LONG: usize = 12;
 /// The declarations as a graph.
 #[derive(Debug, Clone, Default)]
 pub struct Linked {
-    /// The graph of all declared resources.
+    /// The graph of all declared resources, whose places are in the order of their names.
     pub graph: Graph<ResourceName>,
-    /// The same names, each after what it depends on.
-    pub order: Vec<ResourceName>,
+    /// The place of every resource, after the places of what it depends on.
+    pub order: Vec<usize>,
 }
 
 /// Links the declarations.
@@ -35,7 +36,7 @@ pub fn link(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> Res
     if let Some(error) = Error::from_diagnostics(problems) {
         return Err(error);
     }
-    let order = graph.order().map_err(|path| cycle(desired, &path))?.into_iter().cloned().collect();
+    let order = graph.order_of_places().map_err(|path| cycle(desired, &path))?;
     Ok(Linked { graph, order })
 }
 
@@ -45,19 +46,24 @@ pub fn link(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> Res
 /// `Invalid` for a secret that could not be kept.
 pub(super) fn link_present(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> Result<Linked> {
     let (graph, _) = graph(registry, desired, known);
-    let order = graph.order().map_or_else(|_| Vec::new(), |order| order.into_iter().cloned().collect());
+    let order = graph.order_of_places().unwrap_or_default();
     Error::from_diagnostics(literals(desired, known)).map_or(Ok(Linked { graph, order }), Err)
 }
 
 fn graph(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> (Graph<ResourceName>, Vec<Diagnostic>) {
     let schemas = Schemas::new(registry, &desired.providers);
-    let mut linker = Linker { desired, known, schemas, bases: bases(desired), problems: Vec::new() };
+    let declared: Vec<_> = desired.resources.values().collect();
     let mut graph = Graph::default();
-    desired.resources.keys().for_each(|name| graph.add(name));
+    graph.reserve(declared.len());
+    for declared in &declared {
+        graph.add(&declared.name);
+    }
+    let bases = bases(&declared);
+    let mut linker = Linker { desired, known, schemas, declared, graph, bases, problems: Vec::new() };
     let providers = linker.providers();
-    for declared in desired.resources.values() {
+    for (place, declared) in desired.resources.values().enumerate() {
         for (on, dependency) in linker.dependencies(declared, &providers) {
-            graph.depend(&declared.name, &on, dependency);
+            linker.graph.depend_at(place, on, dependency);
         }
         linker.check_ignored(declared);
     }
@@ -67,7 +73,7 @@ fn graph(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> (Graph
     for (name, output) in &desired.outputs {
         linker.output(&output.value, &format!("outputs.{name}"), output.origin.as_ref());
     }
-    (graph, linker.problems)
+    (linker.graph, linker.problems)
 }
 
 /// The resources that a name in a reference, a target or a `depends_on` stands for: the one of that name, or a service
@@ -79,27 +85,34 @@ pub(super) fn named<'a, T>(resources: &'a BTreeMap<ResourceName, T>, name: &str)
     }
 }
 
-type Bases<'a> = BTreeMap<&'a str, Vec<&'a ResourceName>>;
+/// The places of the services of a name of their own.
+type Bases<'a> = HashMap<&'a str, Vec<usize>>;
 
-fn bases(desired: &Desired) -> Bases<'_> {
+fn bases<'a>(declared: &[&'a Declared]) -> Bases<'a> {
     let mut bases = Bases::new();
-    for name in desired.resources.keys().filter(|name| name.base() != name.as_str()) {
-        bases.entry(name.base()).or_default().push(name);
+    for (place, declared) in declared.iter().enumerate().filter(|(_, declared)| declared.name.base() != declared.name.as_str()) {
+        bases.entry(declared.name.base()).or_default().push(place);
     }
     bases
 }
+
+/// The path of a field, which is put together where something is wrong with it.
+type Place<'a> = &'a dyn Fn() -> String;
 
 struct Linker<'a> {
     desired: &'a Desired,
     known: &'a KnownSecrets,
     schemas: Schemas<'a>,
+    /// The declarations by their places.
+    declared: Vec<&'a Declared>,
+    graph: Graph<ResourceName>,
     bases: Bases<'a>,
     problems: Vec<Diagnostic>,
 }
 
 impl<'a> Linker<'a> {
     /// What the settings of each provider refer to: whoever uses it depends on that.
-    fn providers(&mut self) -> BTreeMap<&'a ProviderName, Vec<ResourceName>> {
+    fn providers(&mut self) -> BTreeMap<&'a ProviderName, Vec<usize>> {
         let desired = self.desired;
         desired
             .providers
@@ -108,34 +121,30 @@ impl<'a> Linker<'a> {
                 let settings = provider.settings.as_map().into_iter().flatten();
                 let needed = settings.flat_map(|(key, value)| {
                     let origin = provider.origins.get(key.as_ref()).or(provider.origin.as_ref());
-                    self.references(value, &format!("providers.{alias}.{key}"), origin)
+                    self.references(value, &|| format!("providers.{alias}.{key}"), origin)
                 });
                 (alias, needed.collect())
             })
             .collect()
     }
 
-    fn dependencies(
-        &mut self,
-        declared: &Declared,
-        providers: &BTreeMap<&ProviderName, Vec<ResourceName>>,
-    ) -> Vec<(ResourceName, Dependency)> {
+    fn dependencies(&mut self, declared: &Declared, providers: &BTreeMap<&ProviderName, Vec<usize>>) -> Vec<(usize, Dependency)> {
         let mut hard = Vec::new();
         if let Some(fields) = declared.inputs.as_map() {
             for (field, value) in fields.into_iter().filter(|(_, value)| value.has_references()) {
                 let origin = declared.origins.get(field.as_ref()).or(declared.origin.as_ref());
-                hard.extend(self.references(value, &format!("resources.{}.{field}", declared.name), origin));
+                hard.extend(self.references(value, &|| format!("resources.{}.{field}", declared.name), origin));
             }
         }
-        hard.extend(declared.role.provider().and_then(|alias| providers.get(alias)).into_iter().flatten().cloned());
+        hard.extend(declared.role.provider().and_then(|alias| providers.get(alias)).into_iter().flatten().copied());
         if let Role::Service { host } = &declared.role {
             self.check_host(host, declared);
             hard.extend(self.names(std::slice::from_ref(host), "on", declared));
         }
         hard.extend(self.names(&declared.depends_on, "depends_on", declared));
         let soft = self.names(&declared.after, "after", declared);
-        let hard = hard.into_iter().map(|name| (name, Dependency::Hard));
-        hard.chain(soft.into_iter().map(|name| (name, Dependency::Soft))).collect()
+        let hard = hard.into_iter().map(|place| (place, Dependency::Hard));
+        hard.chain(soft.into_iter().map(|place| (place, Dependency::Soft))).collect()
     }
 
     fn check_host(&mut self, host: &ResourceName, declared: &Declared) {
@@ -162,17 +171,17 @@ impl<'a> Linker<'a> {
         }
     }
 
-    /// The resources that an option of a declaration names.
-    fn names(&mut self, names: &[impl AsRef<str>], key: &str, declared: &Declared) -> Vec<ResourceName> {
+    /// The places of the resources that an option of a declaration names.
+    fn names(&mut self, names: &[impl AsRef<str>], key: &str, declared: &Declared) -> Vec<usize> {
         let mut found = Vec::new();
         for name in names.iter().map(AsRef::as_ref) {
-            let matching = self.matching(name);
-            if matching.is_empty() {
+            let before = found.len();
+            found.extend_from_slice(self.matching(name));
+            if found.len() == before {
                 let origin = declared.origins.get(key).or(declared.origin.as_ref());
                 let place = format!("resources.{}.{key}", declared.name);
                 self.unknown(name, &place, origin, format!("there is no resource `{name}`"));
             }
-            found.extend(matching.into_iter().cloned());
         }
         found
     }
@@ -186,45 +195,46 @@ impl<'a> Linker<'a> {
         }
     }
 
-    fn matching(&self, name: &str) -> Vec<&'a ResourceName> {
-        match self.desired.resources.get_key_value(name) {
-            Some((exact, _)) => vec![exact],
-            None => self.bases.get(name).cloned().unwrap_or_default(),
+    fn matching(&self, name: &str) -> &[usize] {
+        match self.graph.place(name) {
+            Some(exact) => slice::from_ref(exact),
+            None => self.bases.get(name).map_or(&[], Vec::as_slice),
         }
     }
 
     /// An output may name the run that gave it as well: nothing is compared with it.
     fn output(&mut self, value: &Value, place: &str, origin: Option<&Origin>) {
-        for reference in self.parsed(value, place, origin) {
+        let place = || place.to_owned();
+        for reference in self.parsed(value, &place, origin) {
             if (reference.root.as_ref(), reference.path.as_slice()) != (RUN, &[Segment::Key("id".into())]) {
-                self.resolve(&reference, place, origin);
+                self.resolve(&reference, &place, origin);
             }
         }
     }
 
-    fn references(&mut self, value: &Value, place: &str, origin: Option<&Origin>) -> Vec<ResourceName> {
+    fn references(&mut self, value: &Value, place: Place<'_>, origin: Option<&Origin>) -> Vec<usize> {
         let references = self.parsed(value, place, origin);
         references.into_iter().filter_map(|reference| self.resolve(&reference, place, origin)).collect()
     }
 
-    fn parsed(&mut self, value: &Value, place: &str, origin: Option<&Origin>) -> Vec<Reference> {
+    fn parsed(&mut self, value: &Value, place: Place<'_>, origin: Option<&Origin>) -> Vec<Reference> {
         let mut references = Vec::new();
         if let Err(error) = value.visit_references(&mut |reference| references.push(reference.clone())) {
             let hint = error.hint().map(str::to_owned);
-            self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place, error.to_string()) });
+            self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place(), error.to_string()) });
         }
         references
     }
 
-    fn resolve(&mut self, reference: &Reference, place: &str, origin: Option<&Origin>) -> Option<ResourceName> {
-        match self.matching(&reference.root).as_slice() {
+    fn resolve(&mut self, reference: &Reference, place: Place<'_>, origin: Option<&Origin>) -> Option<usize> {
+        match *self.matching(&reference.root) {
             [] if reference.root.as_ref() == SECRET => {
                 self.secret(reference, place, origin);
                 None
             }
             [] if RESERVED.contains(&reference.root.as_ref()) => {
                 let (message, hint) = reserved(&reference.root);
-                let problem = Diagnostic::new(origin.cloned(), place, format!("`${{{reference}}}`: {message}"));
+                let problem = Diagnostic::new(origin.cloned(), place(), format!("`${{{reference}}}`: {message}"));
                 self.problems.push(problem.with_hint(hint));
                 None
             }
@@ -232,28 +242,28 @@ impl<'a> Linker<'a> {
                 let message = format!("`${{{reference}}}`: there is no resource `{}`", reference.root);
                 match RESERVED.into_iter().find(|word| reference.root.strip_suffix('s') == Some(*word)) {
                     Some(word) => {
-                        let problem = Diagnostic::new(origin.cloned(), place, message);
+                        let problem = Diagnostic::new(origin.cloned(), place(), message);
                         self.problems.push(problem.with_hint(format!("did you mean `{word}`?")));
                     }
-                    None => self.unknown(&reference.root, place, origin, message),
+                    None => self.unknown(&reference.root, &place(), origin, message),
                 }
                 None
             }
-            [name] => {
-                self.check_output(reference, name, place, origin);
-                Some((*name).clone())
+            [found] => {
+                self.check_output(reference, found, place, origin);
+                Some(found)
             }
             [first, ..] => {
                 let message = format!("`${{{reference}}}`: the service `{}` runs on several hosts", reference.root);
-                let hint = format!("name one, such as `{first}`");
-                self.problems.push(Diagnostic::new(origin.cloned(), place, message).with_hint(hint));
+                let hint = format!("name one, such as `{}`", self.declared[first].name);
+                self.problems.push(Diagnostic::new(origin.cloned(), place(), message).with_hint(hint));
                 None
             }
         }
     }
 
     /// A secret is no resource and makes no edge; it has to be one that there is.
-    fn secret(&mut self, reference: &Reference, place: &str, origin: Option<&Origin>) {
+    fn secret(&mut self, reference: &Reference, place: Place<'_>, origin: Option<&Origin>) {
         let names = self.known.names.iter().map(String::as_str);
         let (message, hint) = match secret_name(reference) {
             Some(name) if self.known.names.iter().any(|known| known == name) => return,
@@ -263,25 +273,22 @@ impl<'a> Linker<'a> {
             }
             None => ("a secret has no parts".to_owned(), Some("write `${secret.NAME}`".to_owned())),
         };
-        let problem = Diagnostic::new(origin.cloned(), place, format!("`${{{reference}}}`: {message}"));
+        let problem = Diagnostic::new(origin.cloned(), place(), format!("`${{{reference}}}`: {message}"));
         self.problems.push(Diagnostic { hint, ..problem });
     }
 
-    fn check_output(&mut self, reference: &Reference, name: &ResourceName, place: &str, origin: Option<&Origin>) {
-        let declared = &self.desired.resources[name];
-        let (Some(Segment::Key(output)), Ok(schema)) = (reference.path.first(), self.schemas.of(&declared.role, &declared.kind))
-        else {
-            return;
-        };
-        let problem = match schema.fields.get(output.as_ref()) {
+    fn check_output(&mut self, reference: &Reference, found: usize, place: Place<'_>, origin: Option<&Origin>) {
+        let declared = self.declared[found];
+        let (Some(output), Ok(schema)) = (reference.output(), self.schemas.of(&declared.role, &declared.kind)) else { return };
+        let problem = match schema.fields.get(output) {
             Some(field) if field.keep == Keep::Digest => {
-                Diagnostic::new(origin.cloned(), place, format!("`${{{reference}}}`: only a digest of `{output}` is kept"))
+                Diagnostic::new(origin.cloned(), place(), format!("`${{{reference}}}`: only a digest of `{output}` is kept"))
             }
             Some(_) => return,
             None => {
                 let message = format!("`${{{reference}}}`: a `{}` has no output `{output}`", schema.kind);
                 let hint = suggestion(output, schema.fields.keys().map(String::as_str));
-                Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place, message) }
+                Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place(), message) }
             }
         };
         self.problems.push(problem);

@@ -150,7 +150,7 @@ pub fn plan(input: &Input<'_>) -> Result<Planned> {
     let mut compared = compare::compare(&scope, &selection)?;
     order::spread_create_before_destroy(&scope, &mut compared);
     guard::guard(&scope, &compared)?;
-    let graph = order::order(&scope, &compared)?;
-    let plan = assemble::assemble(&scope, &compared, &graph);
+    let ordered = order::order(&scope, &compared)?;
+    let plan = assemble::assemble(&scope, &compared, &ordered);
     Ok(Planned { plan, needs: compared.needs })
 }

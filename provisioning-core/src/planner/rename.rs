@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Input;
+use super::scope::Entry;
 use crate::error::{Diagnostic, Error, Result};
 use crate::name::ResourceName;
 use crate::resource::{Declared, Role, StateRow};
@@ -18,9 +19,9 @@ pub(super) struct Renames<'a> {
 ///
 /// # Errors
 /// `Invalid` where the old name is still declared, or two declarations claim one row.
-pub(super) fn renames<'a>(input: &Input<'a>) -> Result<Renames<'a>> {
+pub(super) fn renames<'a>(input: &Input<'a>, entries: &[Entry<'a>]) -> Result<Renames<'a>> {
     let (mut renames, mut problems) = (Renames::default(), Vec::new());
-    for declared in input.desired.resources.values().filter(|declared| !input.state.contains_key(&declared.name)) {
+    for declared in entries.iter().filter(|entry| entry.row.is_none()).map(|entry| entry.declared) {
         let mut former = former_names(input, declared).into_iter();
         let Some((from, _)) = former.find_map(|name| input.state.get_key_value(&name)) else { continue };
         let problem = match renames.declared.get(from) {

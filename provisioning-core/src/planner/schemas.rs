@@ -13,18 +13,30 @@ use crate::schema::Schema;
 pub(super) struct Schemas<'a> {
     registry: &'a Registry,
     providers: &'a BTreeMap<ProviderName, ProviderSettings>,
-    known: BTreeMap<(Option<ProviderName>, Kind, bool), Arc<Schema>>,
+    known: BTreeMap<Key, Arc<Schema>>,
+    /// The one that was found last: most declarations stand among others of their kind.
+    last: Option<(Key, Arc<Schema>)>,
 }
+
+/// By whom, of which kind, and whether it is a lookup.
+type Key = (Option<ProviderName>, Kind, bool);
 
 impl<'a> Schemas<'a> {
     pub(super) fn new(registry: &'a Registry, providers: &'a BTreeMap<ProviderName, ProviderSettings>) -> Self {
-        Self { registry, providers, known: BTreeMap::new() }
+        Self { registry, providers, known: BTreeMap::new(), last: None }
     }
 
     /// The schema of a kind in a role.
     pub(super) fn of(&mut self, role: &Role, kind: &Kind) -> Result<Arc<Schema>> {
-        let key = (role.provider().cloned(), kind.clone(), matches!(role, Role::Lookup { .. }));
+        let is_lookup = matches!(role, Role::Lookup { .. });
+        if let Some(((provider, known, lookup), schema)) = &self.last
+            && (provider.as_ref(), known, *lookup) == (role.provider(), kind, is_lookup)
+        {
+            return Ok(schema.clone());
+        }
+        let key = (role.provider().cloned(), kind.clone(), is_lookup);
         if let Some(schema) = self.known.get(&key) {
+            self.last = Some((key, schema.clone()));
             return Ok(schema.clone());
         }
         let schema = match role {

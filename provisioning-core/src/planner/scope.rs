@@ -1,4 +1,6 @@
 //! What every pass looks at: the input, who refers to whom, and which row belongs to which declaration.
+//!
+//! A declaration is known by its place: the same in the graph and here.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -23,7 +25,18 @@ pub(super) struct Scope<'a> {
     pub linked: Linked,
     /// The rows that get another name.
     pub renames: Renames<'a>,
+    /// The declarations and the rows of their names, by place.
+    entries: Vec<Entry<'a>>,
+    /// The rows under whose name nothing is declared.
+    pub undeclared: Vec<&'a StateRow>,
     kept: OnceCell<Graph<ResourceName>>,
+}
+
+/// A declaration, and the row of its name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub declared: &'a Declared,
+    pub row: Option<&'a StateRow>,
 }
 
 impl<'a> Scope<'a> {
@@ -34,8 +47,31 @@ impl<'a> Scope<'a> {
             Command::Apply => link(input.registry, present, input.secrets)?,
             _ => link_present(input.registry, present, input.secrets)?,
         };
-        let renames = renames(&input)?;
-        Ok(Self { input, declared, linked, renames, kept: OnceCell::new() })
+        let (entries, undeclared) = joined(present, input.state);
+        let renames = renames(&input, &entries)?;
+        Ok(Self { input, declared, linked, renames, entries, undeclared, kept: OnceCell::new() })
+    }
+
+    /// What is declared at a place, and the row of its name.
+    pub(super) fn entry(&self, place: usize) -> Entry<'a> {
+        self.entries[place]
+    }
+
+    /// The row of a name.
+    pub(super) fn row_of(&self, name: &str) -> Option<&'a StateRow> {
+        match self.linked.graph.place(name) {
+            Some(place) => self.entries[*place].row,
+            None => self.input.state.get(name),
+        }
+    }
+
+    /// The row of the declaration at a place.
+    pub(super) fn row_at(&self, place: usize) -> Option<&'a StateRow> {
+        let Entry { declared, row } = self.entries[place];
+        match self.renames.old_name(&declared.name) {
+            Some(old) => self.input.state.get(old),
+            None => row,
+        }
     }
 
     /// The dependencies that the rows of the state were made with, by the names that the rows will have.
@@ -50,14 +86,27 @@ impl<'a> Scope<'a> {
 
     /// The resources that a declaration needs.
     pub(super) fn needed(&self, name: &ResourceName) -> Vec<ResourceName> {
-        self.needs(name).cloned().collect()
+        let place = self.linked.graph.place(name);
+        place.map_or_else(Vec::new, |place| self.needs(*place).cloned().collect())
     }
 
-    /// The names of what a declaration needs, in order.
-    pub(super) fn needs(&self, name: &ResourceName) -> impl Iterator<Item = &ResourceName> {
-        let found = self.linked.graph.dependencies(name).into_iter();
-        found.filter(|(_, dependency)| *dependency == Dependency::Hard).map(|(on, _)| on)
+    /// The names of what the declaration at a place needs, in order.
+    pub(super) fn needs(&self, place: usize) -> impl Iterator<Item = &ResourceName> {
+        let found = self.linked.graph.dependencies_at(place).into_iter();
+        found.filter(|(_, dependency)| *dependency == Dependency::Hard).map(|(on, _)| self.linked.graph.name(on))
     }
+}
+
+/// Every declaration with the row of its name, and the rows of other names; both are in the order of names.
+fn joined<'a>(desired: &'a Desired, state: &'a BTreeMap<ResourceName, StateRow>) -> (Vec<Entry<'a>>, Vec<&'a StateRow>) {
+    let (mut rows, mut undeclared) = (state.values().peekable(), Vec::new());
+    let entries = desired.resources.values().map(|declared| {
+        undeclared.extend(std::iter::from_fn(|| rows.next_if(|row| row.name < declared.name)));
+        Entry { declared, row: rows.next_if(|row| row.name == declared.name) }
+    });
+    let entries = entries.collect();
+    undeclared.extend(rows);
+    (entries, undeclared)
 }
 
 /// What of the declarations a command makes: an apply all of it; any other only the lookups without which it would not

@@ -7,7 +7,7 @@ use super::scope::present;
 use crate::error::{Diagnostic, Origin};
 use crate::name::SECRET;
 use crate::resource::Desired;
-use crate::value::{Reference, Segment, Value};
+use crate::value::{Map, Reference, Segment, Template, Value};
 
 /// What is known of the secrets of a workspace.
 #[derive(Debug, Clone, Default)]
@@ -35,11 +35,18 @@ struct Place<'a> {
     name: &'a str,
     /// The field; `None` where the whole entry is meant.
     key: Option<&'a str>,
+    /// Where the entry was written, and where parts of it were.
     origin: Option<&'a Origin>,
+    origins: Option<&'a Map<Origin>>,
     value: &'a Value,
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    fn origin(&self) -> Option<&'a Origin> {
+        let own = || self.origins?.get(self.key?);
+        own().or(self.origin)
+    }
+
     fn path(&self) -> String {
         let key = self.key.map_or_else(String::new, |key| format!(".{key}"));
         format!("{}.{}{key}", self.section, self.name)
@@ -56,7 +63,7 @@ pub fn secret_uses(desired: &Desired) -> BTreeMap<String, SecretUse> {
     let mut uses = BTreeMap::new();
     for place in places(desired) {
         for name in secret_names(place.value) {
-            uses.entry(name).or_insert_with(|| SecretUse { field: place.path(), origin: place.origin.cloned() });
+            uses.entry(name).or_insert_with(|| SecretUse { field: place.path(), origin: place.origin().cloned() });
         }
     }
     uses
@@ -65,7 +72,9 @@ pub fn secret_uses(desired: &Desired) -> BTreeMap<String, SecretUse> {
 /// The secrets that a value refers to.
 pub fn secret_names(value: &Value) -> Vec<String> {
     let mut names = Vec::new();
-    if !value.any(&|part| matches!(part, Value::String(text) if text.contains(SECRET)) || matches!(part, Value::Render(_))) {
+    if !value.any(&|part| {
+        matches!(part, Value::String(text) if Template::is_in(text) && text.contains(SECRET)) || matches!(part, Value::Render(_))
+    }) {
         return names;
     }
     // What does not parse is reported where references are linked.
@@ -84,8 +93,11 @@ pub(super) fn secret_name(reference: &Reference) -> Option<&str> {
 /// Reports whatever is secret and stands in the declarations themselves, where nothing could keep it.
 pub(super) fn literals(desired: &Desired, known: &KnownSecrets) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
-    for place in places(desired).filter(|place| !known.keys && place.value.has_secret()) {
-        report(place.value, &place.path(), place.origin, &mut problems);
+    if known.keys {
+        return problems;
+    }
+    for place in places(desired).filter(|place| place.value.has_secret()) {
+        report(place.value, &place.path(), place.origin(), &mut problems);
     }
     problems
 }
@@ -112,7 +124,8 @@ fn places(desired: &Desired) -> impl Iterator<Item = Place<'_>> {
             section: "providers",
             name: alias.as_str(),
             key: Some(key),
-            origin: provider.origins.get(key.as_ref()).or(provider.origin.as_ref()),
+            origin: provider.origin.as_ref(),
+            origins: Some(&provider.origins),
             value,
         })
     });
@@ -121,7 +134,8 @@ fn places(desired: &Desired) -> impl Iterator<Item = Place<'_>> {
             section: "resources",
             name: declared.name.as_str(),
             key: Some(key),
-            origin: declared.origins.get(key.as_ref()).or(declared.origin.as_ref()),
+            origin: declared.origin.as_ref(),
+            origins: Some(&declared.origins),
             value,
         })
     });
@@ -130,6 +144,7 @@ fn places(desired: &Desired) -> impl Iterator<Item = Place<'_>> {
         name,
         key: None,
         origin: output.origin.as_ref(),
+        origins: None,
         value: &output.value,
     });
     providers.chain(resources).chain(outputs)

@@ -14,11 +14,27 @@ use crate::resource::Role;
 #[derive(Debug)]
 pub(super) struct Selection {
     /// Declared resources that are compared.
-    pub declared: BTreeSet<ResourceName>,
+    pub declared: Part,
     /// Rows without a declaration that are removed.
     pub rows: BTreeSet<ResourceName>,
     /// Resources that are replaced in any case.
     pub replace: BTreeSet<ResourceName>,
+}
+
+/// Some of the declared resources.
+#[derive(Debug)]
+pub(super) enum Part {
+    All,
+    Some(BTreeSet<ResourceName>),
+}
+
+impl Part {
+    pub(super) fn contains(&self, name: &ResourceName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Some(names) => names.contains(name),
+        }
+    }
 }
 
 pub(super) fn select(scope: &Scope<'_>) -> Result<Selection> {
@@ -29,10 +45,10 @@ pub(super) fn select(scope: &Scope<'_>) -> Result<Selection> {
         return Err(Error::invalid("nothing is named that the state shall drop").with_hint("name one resource or more"));
     }
     let (mut declared, mut rows) = if targets.is_empty() { everything(scope) } else { targeted(scope, &targets) };
-    for name in scope.linked.graph.closure(excludes.iter(), Direction::Outgoing) {
-        declared.remove(name);
-    }
     if !excludes.is_empty() {
+        let excluded = scope.linked.graph.closure(excludes.iter(), Direction::Outgoing);
+        let left = scope.input.desired.resources.keys().filter(|name| declared.contains(name) && !excluded.contains(name));
+        declared = Part::Some(left.cloned().collect());
         for name in scope.kept().closure(excludes.iter(), Direction::Incoming) {
             rows.remove(name);
         }
@@ -43,24 +59,23 @@ pub(super) fn select(scope: &Scope<'_>) -> Result<Selection> {
     Ok(Selection { declared, rows, replace })
 }
 
-fn everything(scope: &Scope<'_>) -> (BTreeSet<ResourceName>, BTreeSet<ResourceName>) {
-    (scope.input.desired.resources.keys().cloned().collect(), scope.input.state.keys().cloned().collect())
+fn everything(scope: &Scope<'_>) -> (Part, BTreeSet<ResourceName>) {
+    (Part::All, scope.undeclared.iter().map(|row| row.name.clone()).collect())
 }
 
 /// What is made needs what it depends on; what is removed needs what depends on it to be removed or changed first.
-fn targeted(scope: &Scope<'_>, targets: &BTreeSet<ResourceName>) -> (BTreeSet<ResourceName>, BTreeSet<ResourceName>) {
+fn targeted(scope: &Scope<'_>, targets: &BTreeSet<ResourceName>) -> (Part, BTreeSet<ResourceName>) {
     let kept = |direction| scope.kept().closure(targets.iter(), direction).into_iter().cloned().collect();
-    let all = scope.input.desired.resources.keys().cloned();
     match scope.input.options.command {
-        Command::Forget => (BTreeSet::new(), targets.clone()),
-        Command::Refresh => (all.collect(), kept(Direction::Incoming)),
-        Command::Destroy => (all.collect(), kept(Direction::Outgoing)),
+        Command::Forget => (Part::Some(BTreeSet::new()), targets.clone()),
+        Command::Refresh => (Part::All, kept(Direction::Incoming)),
+        Command::Destroy => (Part::All, kept(Direction::Outgoing)),
         // A rollback is planned as an apply of what was.
         Command::Apply | Command::Rollback => {
             let orphans = targets.iter().filter(|name| is_orphan(scope, name));
             let rows: BTreeSet<_> = scope.kept().closure(orphans, Direction::Outgoing).into_iter().cloned().collect();
             let declared = scope.linked.graph.closure(targets.iter().chain(&rows), Direction::Incoming);
-            (declared.into_iter().cloned().collect(), rows)
+            (Part::Some(declared.into_iter().cloned().collect()), rows)
         }
     }
 }
@@ -72,7 +87,7 @@ fn is_orphan(scope: &Scope<'_>, name: &ResourceName) -> bool {
         && scope.renames.declared(name).is_none()
 }
 
-fn check_replaceable(scope: &Scope<'_>, taking_part: &BTreeSet<ResourceName>, name: &ResourceName) -> Result<()> {
+fn check_replaceable(scope: &Scope<'_>, taking_part: &Part, name: &ResourceName) -> Result<()> {
     let Some(declared) = scope.input.desired.resources.get(name) else {
         return Err(Error::invalid(format!("`{name}` cannot be replaced: it is not declared")));
     };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Origin;
 use crate::name::{Kind, ProviderName, ResourceName};
 use crate::schema::{Seal, Sealer};
-use crate::value::Value;
+use crate::value::{Map, Value};
 
 /// Everything a workspace declares, checked and with defaults filled in.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,7 +45,7 @@ pub struct ProviderSettings {
     pub origin: Option<Origin>,
     /// Where each of its settings was written.
     #[serde(skip)]
-    pub origins: BTreeMap<String, Origin>,
+    pub origins: Map<Origin>,
 }
 
 impl ProviderSettings {
@@ -74,7 +74,7 @@ pub struct Declared {
     /// Where it is declared.
     pub origin: Option<Origin>,
     /// Where each of its fields was written.
-    pub origins: BTreeMap<String, Origin>,
+    pub origins: Map<Origin>,
     /// What it needs besides what it refers to.
     pub depends_on: Vec<String>,
     /// What it comes after when that is part of the run, without needing it.

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::outputs::Kept;
 use super::{Lifecycle, Role};
+use crate::error::Result;
 use crate::name::{Kind, ResourceName, RunId};
 use crate::record::Object;
 use crate::schema::Sealer;
-use crate::value::Value;
+use crate::value::{Reference, Value};
 
 /// One row of the state: the last thing a run did to a resource.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +64,19 @@ impl StateRow {
             Some(object) => self.inputs.overlaid(&object.outputs),
             None => self.inputs.clone(),
         }
+    }
+
+    /// What a reference to it leads to, with secrets in the clear, as far as they can be opened.
+    ///
+    /// # Errors
+    /// Those of [`Reference::follow`].
+    pub(crate) fn follow(&self, reference: &Reference, sealer: &Sealer) -> Result<Value> {
+        Kept::of(self).follow(reference, sealer)
+    }
+
+    /// One of its outputs, with secrets in the clear, as far as they can be opened.
+    pub(crate) fn output(&self, output: &str, sealer: &Sealer) -> Option<Value> {
+        Kept::of(self).field(output, sealer)
     }
 
     /// The same with secrets in the clear, as far as they can be opened.

@@ -66,7 +66,7 @@ impl Lanes {
         let mut lane_of = Vec::with_capacity(plan.steps.len());
         // A limit of nothing would stand still for ever.
         let gauge = |limit: Option<&usize>| Gauge { used: 0, limit: (*limit.unwrap_or(&limits.run)).max(1) };
-        for step in &plan.steps {
+        for step in plan.steps.iter() {
             let provider = step.role.provider().map_or("", |provider| provider.as_str());
             let provider = *providers.entry(provider).or_insert_with(|| {
                 provider_gauges.push(gauge(limits.providers.get(provider)));

@@ -1,8 +1,9 @@
 //! The run as a pure state machine: what has happened goes in, what is to be done comes out.
 //!
-//! Everything hard about a run is decided here, without time, threads or storage: time is an argument, and what
-//! an action appends counts as durable at the next [`Event::Appended`]. Results and the intents that follow from them
-//! come out of one event, so that one append carries both.
+//! Everything hard about a run is decided here, without time, threads or storage: time is an argument. What actions append
+//! is on its way from the next [`Event::Appending`] on, and durable at the [`Event::Appended`] after that; what happens
+//! between the two waits for the next append. Results and the intents that follow from them come out of one event, so that
+//! one append carries both.
 
 mod lanes;
 mod node;
@@ -36,7 +37,9 @@ pub enum Event {
     Begin,
     /// What was begun in an earlier life is to be settled, and nothing else is to be begun.
     Settle,
-    /// Everything that was to be appended is durable.
+    /// Everything that was to be appended is on its way.
+    Appending,
+    /// What was on its way is durable.
     Appended,
     /// A call came back.
     Replied(StepIndex, Reply),
@@ -143,8 +146,10 @@ pub struct Schedule {
     nodes: Vec<Node>,
     lanes: Lanes,
     policy: Policy,
-    /// Calls whose intent is not durable yet.
+    /// Calls whose intent is to be appended.
     pending: Vec<(StepIndex, Call)>,
+    /// Calls whose intent is on its way.
+    appending: Vec<(StepIndex, Call)>,
     /// Calls that run.
     running: usize,
     /// Timers that are set for steps that wait for their object.
@@ -176,6 +181,7 @@ impl Schedule {
             lanes,
             policy,
             pending: Vec::new(),
+            appending: Vec::new(),
             running: 0,
             waiting: 0,
             backing_off: 0,
@@ -196,9 +202,8 @@ impl Schedule {
                 self.look = Call::Settle;
                 self.begin_open();
             }
-            Event::Appended => {
-                actions.extend(self.pending.drain(..).map(|(step, call)| Action::Call(step, call)));
-            }
+            Event::Appending => self.appending.append(&mut self.pending),
+            Event::Appended => actions.extend(self.appending.drain(..).map(|(step, call)| Action::Call(step, call))),
             Event::Replied(step, reply) => self.replied(now, step, reply, &mut actions),
             Event::Timer(step) => self.timer(step),
             Event::Pause => self.asked = self.asked.max(Asked::Pause),

@@ -33,6 +33,9 @@ fn trace(steps: &[&str], policy: Policy, events: &[Event]) -> String {
     let name = |step: &StepIndex| plan.steps[*step].resource.to_string();
     let mut text = String::new();
     for event in events {
+        if *event == Event::Appended {
+            assert_eq!(schedule.on(Duration::ZERO, Event::Appending), [], "nothing follows from an append that is on its way");
+        }
         let shown: Vec<_> = schedule.on(Duration::ZERO, event.clone()).iter().map(|action| show(action, &name)).collect();
         writeln!(text, "{}", shown.join(", ")).unwrap();
     }
@@ -291,7 +294,25 @@ fn a_run_taken_up_again_looks_at_what_was_open_and_begins_the_rest() {
     let mut on =
         |event| schedule.on(Duration::ZERO, event).iter().map(|action| show(action, &name)).collect::<Vec<_>>().join(", ");
     assert_eq!(on(Event::Begin), "start c 4");
+    assert_eq!(on(Event::Appending), "");
     assert_eq!(on(Event::Appended), "recover b, call c");
+}
+
+#[test]
+fn what_happens_while_an_append_is_on_its_way_waits_for_the_next() {
+    let plan = plan(&["a", "b", "c"]);
+    let mut schedule = Schedule::new(&plan, |_| Status::Pending, policy(2, OnFailure::Stop));
+    let name = |step: &StepIndex| plan.steps[*step].resource.to_string();
+    let mut on =
+        |event| schedule.on(Duration::ZERO, event).iter().map(|action| show(action, &name)).collect::<Vec<_>>().join(", ");
+    assert_eq!(on(Event::Begin), "start a 1, start b 1");
+    on(Event::Appending);
+    assert_eq!(on(Event::Appended), "call a, call b");
+    assert_eq!(on(done(0)), "done a, start c 1");
+    on(Event::Appending);
+    assert_eq!(on(done(1)), "done b");
+    assert_eq!(on(Event::Appended), "call c");
+    assert_eq!(on(done(2)), "done c, finish completed");
 }
 
 /// A small random source, so that a seed is all there is to a case.
@@ -336,14 +357,15 @@ fn simulate(seed: u64) {
     let limit = 1 + dice.below(4);
     let mut schedule = Schedule::new(&plan, |_| Status::Pending, policy(limit, on_failure));
     let index: BTreeMap<_, _> = plan.steps.iter().enumerate().map(|(index, step)| (&step.id, index)).collect();
-    let (mut durable, mut recorded, mut ended) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
+    let (mut durable, mut appending, mut recorded, mut ended) = (BTreeSet::new(), None, Vec::new(), BTreeSet::new());
     let (mut running, mut timers, mut outcome) = (BTreeSet::new(), Vec::new(), None);
-    let mut events = vec![Event::Begin];
+    let mut event = Event::Begin;
     for turn in 0.. {
         assert!(turn < 10_000, "seed {seed}: the run does not end");
-        let Some(event) = events.pop() else { break };
-        if event == Event::Appended {
-            durable.extend(recorded.drain(..));
+        match event {
+            Event::Appending => appending = Some(std::mem::take(&mut recorded)),
+            Event::Appended => durable.extend(appending.take().into_iter().flatten()),
+            _ => {}
         }
         for action in schedule.on(Duration::from_millis(turn), event.clone()) {
             match action {
@@ -368,20 +390,21 @@ fn simulate(seed: u64) {
             }
         }
         assert!(running.len() <= limit, "seed {seed}: more than {limit} calls");
-        if event != Event::Appended {
-            events.push(Event::Appended);
-        } else if outcome.is_none() && !(running.is_empty() && timers.is_empty()) {
-            let due = dice.below(running.len() + timers.len());
-            events.push(match running.iter().nth(due).copied() {
-                Some(step) => {
-                    running.remove(&step);
-                    Event::Replied(step, random_reply(&mut dice))
-                }
-                None => Event::Timer(timers.swap_remove(due - running.len())),
-            });
-        }
+        // Calls come back and timers run out while an append is on its way as well.
+        let ways = running.len() + timers.len();
+        event = match dice.below(ways + 1) {
+            way if way < running.len() => {
+                let step = running.iter().nth(way).copied().expect("one that runs");
+                running.remove(&step);
+                Event::Replied(step, random_reply(&mut dice))
+            }
+            way if way < ways => Event::Timer(timers.swap_remove(way - running.len())),
+            _ if appending.is_some() => Event::Appended,
+            _ if outcome.is_some() && recorded.is_empty() => break,
+            _ => Event::Appending,
+        };
     }
-    let outcome = outcome.unwrap_or_else(|| panic!("seed {seed}: the run stands still"));
+    let outcome = outcome.expect("the loop ends with it");
     assert_eq!(outcome == Outcome::Completed, durable.len() == plan.steps.len(), "seed {seed}");
     if on_failure == OnFailure::Continue {
         assert_eq!(ended.len(), plan.steps.len(), "seed {seed}: a step neither ended nor was skipped");

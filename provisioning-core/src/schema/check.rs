@@ -7,7 +7,7 @@ use super::persist::hide_written;
 use super::{Field, FieldType, Presence, Schema};
 use crate::error::{Diagnostic, Origin};
 use crate::name::suggestion;
-use crate::value::{Map, Node, NodeValue, Redaction, Secret, Value};
+use crate::value::{Map, Node, NodeValue, Redaction, Secret, Template, Value};
 
 impl Schema {
     /// Checks the fields of one object and fills in defaults; every problem becomes a diagnostic.
@@ -165,7 +165,7 @@ impl Checker<'_> {
 /// Whether the type of a value is settled only later.
 fn is_open(value: &Value, references: References) -> bool {
     match value {
-        Value::String(text) => references == References::Pass && text.contains("${"),
+        Value::String(text) => references == References::Pass && Template::is_in(text),
         Value::Unknown | Value::Digest(_) | Value::Sealed(_) => true,
         _ => false,
     }

@@ -47,6 +47,11 @@ impl Schema {
         if kept.is_empty() { reported.clone() } else { reported.overlaid(&Value::map(kept)) }
     }
 
+    /// Whether any of the fields is kept in another form than it is reported in.
+    pub fn hides_anything(&self) -> bool {
+        self.fields.values().any(|field| hides(field) || field.keep == Keep::Digest)
+    }
+
     fn changes(&self, name: &str, value: &Value) -> bool {
         value.has_secret() || self.fields.get(name).is_some_and(|field| field.sensitive || field.keep == Keep::Digest)
     }
@@ -148,7 +153,7 @@ fn is_there(value: &Value) -> bool {
 /// secret comes from, and stays; one that only looks like that is itself the secret.
 pub(crate) fn hide_written(value: &Value) -> Value {
     match value {
-        Value::String(text) if text.contains("${") => {
+        Value::String(text) if Template::is_in(text) => {
             let refers = Template::parse(text).map_or(true, |template| template.references().next().is_some());
             let literal = value.resolve(&mut |_| Ok(Value::Unknown)).unwrap_or_else(|_| value.clone());
             if refers { value.clone() } else { hide(&literal) }

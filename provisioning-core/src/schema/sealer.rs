@@ -42,22 +42,22 @@ impl Sealer {
 
     /// For the fields of a kind or of a task service.
     pub fn of_kind(&self, kind: &Kind) -> Seal<'_> {
-        Seal { sealer: self, owner: format!("kind/{kind}") }
+        Seal { sealer: self, owner: Owner::Kind(kind.clone()) }
     }
 
     /// For the settings of a type of provider.
     pub fn of_provider(&self, kind: &Kind) -> Seal<'_> {
-        Seal { sealer: self, owner: format!("provider/{kind}") }
+        Seal { sealer: self, owner: Owner::Provider(kind.clone()) }
     }
 
     /// For what lookups are asked and answer.
     pub fn of_lookups(&self) -> Seal<'_> {
-        Seal { sealer: self, owner: "lookup".to_owned() }
+        Seal { sealer: self, owner: Owner::Lookups }
     }
 
     /// For what a workspace gives back.
     pub fn of_outputs(&self) -> Seal<'_> {
-        Seal { sealer: self, owner: "output".to_owned() }
+        Seal { sealer: self, owner: Owner::Outputs }
     }
 }
 
@@ -71,7 +71,27 @@ impl fmt::Debug for Sealer {
 #[derive(Debug, Clone)]
 pub struct Seal<'a> {
     sealer: &'a Sealer,
-    owner: String,
+    owner: Owner,
+}
+
+/// Whose fields they are.
+#[derive(Debug, Clone)]
+enum Owner {
+    Kind(Kind),
+    Provider(Kind),
+    Lookups,
+    Outputs,
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kind(kind) => write!(f, "kind/{kind}"),
+            Self::Provider(kind) => write!(f, "provider/{kind}"),
+            Self::Lookups => f.write_str("lookup"),
+            Self::Outputs => f.write_str("output"),
+        }
+    }
 }
 
 impl Seal<'_> {

@@ -2,6 +2,8 @@
 //!
 //! The records themselves are in [`chain`](super::chain), where their hashes are made.
 
+use std::thread;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,6 +18,9 @@ pub const MAX_RECORD_BYTES: usize = 16 << 20;
 
 /// The largest plan, in bytes of JSON.
 pub const MAX_PLAN_BYTES: usize = 512 << 20;
+
+/// How many steps a plan has that takes longer to write than another thread to begin.
+const LARGE: usize = 1000;
 
 /// A state row as it is kept.
 #[derive(Debug, Clone)]
@@ -46,10 +51,18 @@ impl RowText {
     }
 }
 
-/// The text of a plan, with its hash.
+/// The text of a plan, with its hash: both go through all of it, so that they are made at once where it is large.
 pub(super) fn write_plan(plan: &Plan) -> Result<(Digest, Vec<u8>)> {
-    let body = write(plan, MAX_PLAN_BYTES, || "the plan".to_owned())?;
-    Ok((plan.hash(), body))
+    let body = || write(plan, MAX_PLAN_BYTES, || "the plan".to_owned());
+    if plan.steps.len() < LARGE {
+        return Ok((plan.hash(), body()?));
+    }
+    thread::scope(|scope| {
+        let body = scope.spawn(body);
+        let hash = plan.hash();
+        let body = body.join().map_err(|_| Error::bug("writing the plan broke"))?;
+        Ok((hash, body?))
+    })
 }
 
 /// The plan that is kept under a hash; `NotFound` where nothing is.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Map, Render, Sealed, Secret};
+use super::{Map, Render, Sealed, Secret, Template};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
@@ -122,7 +122,7 @@ impl Value {
     /// Whether any part of it has a reference or is rendered.
     pub fn has_references(&self) -> bool {
         self.any(&|part| match part {
-            Self::String(text) => text.contains("${"),
+            Self::String(text) => Template::is_in(text),
             Self::Render(_) => true,
             _ => false,
         })

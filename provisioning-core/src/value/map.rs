@@ -1,4 +1,4 @@
-//! The entries of a map value, side by side in the order of their keys: most maps have a handful.
+//! Entries side by side in the order of their keys: most maps have a handful.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
@@ -6,10 +6,16 @@ use std::sync::Arc;
 use super::Value;
 
 /// Values by key, in the order of their keys.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Map(Vec<(Arc<str>, Value)>);
+#[derive(Debug, Clone, PartialEq)]
+pub struct Map<T = Value>(Vec<(Arc<str>, T)>);
 
-impl Map {
+impl<T> Default for Map<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T> Map<T> {
     /// A map without entries.
     pub fn new() -> Self {
         Self::default()
@@ -26,7 +32,7 @@ impl Map {
     }
 
     /// The value of a key.
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub fn get(&self, key: &str) -> Option<&T> {
         self.place(key).ok().map(|place| &self.0[place].1)
     }
 
@@ -36,7 +42,7 @@ impl Map {
     }
 
     /// Sets the value of a key, and gives the one it had.
-    pub fn insert(&mut self, key: Arc<str>, value: Value) -> Option<Value> {
+    pub fn insert(&mut self, key: Arc<str>, value: T) -> Option<T> {
         match self.place(&key) {
             Ok(place) => Some(std::mem::replace(&mut self.0[place].1, value)),
             Err(place) => {
@@ -47,12 +53,12 @@ impl Map {
     }
 
     /// Takes the value of a key away.
-    pub fn remove(&mut self, key: &str) -> Option<Value> {
+    pub fn remove(&mut self, key: &str) -> Option<T> {
         self.place(key).ok().map(|place| self.0.remove(place).1)
     }
 
     /// The entries, in order.
-    pub fn iter(&self) -> Iter<'_> {
+    pub fn iter(&self) -> Iter<'_, T> {
         Iter(self.0.iter())
     }
 
@@ -62,7 +68,7 @@ impl Map {
     }
 
     /// The values, in the order of their keys.
-    pub fn values(&self) -> impl DoubleEndedIterator<Item = &Value> + Clone {
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &T> + Clone {
         self.0.iter().map(|(_, value)| value)
     }
 
@@ -73,10 +79,10 @@ impl Map {
 
 /// The entries of a map, in order.
 #[derive(Debug, Clone)]
-pub struct Iter<'a>(std::slice::Iter<'a, (Arc<str>, Value)>);
+pub struct Iter<'a, T = Value>(std::slice::Iter<'a, (Arc<str>, T)>);
 
-impl<'a> Iterator for Iter<'a> {
-    type Item = (&'a Arc<str>, &'a Value);
+impl<'a, T> Iterator for Iter<'a, T> {
+    type Item = (&'a Arc<str>, &'a T);
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.next().map(|(key, value)| (key, value))
@@ -87,20 +93,20 @@ impl<'a> Iterator for Iter<'a> {
     }
 }
 
-impl ExactSizeIterator for Iter<'_> {}
+impl<T> ExactSizeIterator for Iter<'_, T> {}
 
-impl<'a> IntoIterator for &'a Map {
-    type Item = (&'a Arc<str>, &'a Value);
-    type IntoIter = Iter<'a>;
+impl<'a, T> IntoIterator for &'a Map<T> {
+    type Item = (&'a Arc<str>, &'a T);
+    type IntoIter = Iter<'a, T>;
 
-    fn into_iter(self) -> Iter<'a> {
+    fn into_iter(self) -> Iter<'a, T> {
         self.iter()
     }
 }
 
-impl IntoIterator for Map {
-    type Item = (Arc<str>, Value);
-    type IntoIter = std::vec::IntoIter<(Arc<str>, Value)>;
+impl<T> IntoIterator for Map<T> {
+    type Item = (Arc<str>, T);
+    type IntoIter = std::vec::IntoIter<(Arc<str>, T)>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
@@ -108,9 +114,9 @@ impl IntoIterator for Map {
 }
 
 /// Of two values for one key the later one stays.
-impl<K: Into<Arc<str>>> FromIterator<(K, Value)> for Map {
-    fn from_iter<I: IntoIterator<Item = (K, Value)>>(entries: I) -> Self {
-        let mut entries: Vec<(Arc<str>, Value)> = entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
+impl<K: Into<Arc<str>>, T> FromIterator<(K, T)> for Map<T> {
+    fn from_iter<I: IntoIterator<Item = (K, T)>>(entries: I) -> Self {
+        let mut entries: Vec<(Arc<str>, T)> = entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
         if !entries.is_sorted_by(|(a, _), (b, _)| a < b) {
             entries.sort_by(|(a, _), (b, _)| a.cmp(b));
             entries.dedup_by(|later, kept| {
@@ -125,17 +131,17 @@ impl<K: Into<Arc<str>>> FromIterator<(K, Value)> for Map {
     }
 }
 
-impl Extend<(Arc<str>, Value)> for Map {
-    fn extend<I: IntoIterator<Item = (Arc<str>, Value)>>(&mut self, entries: I) {
+impl<T> Extend<(Arc<str>, T)> for Map<T> {
+    fn extend<I: IntoIterator<Item = (Arc<str>, T)>>(&mut self, entries: I) {
         let own = std::mem::take(&mut self.0);
         *self = own.into_iter().chain(entries).collect();
     }
 }
 
-impl<K: Borrow<str> + ?Sized> std::ops::Index<&K> for Map {
-    type Output = Value;
+impl<K: Borrow<str> + ?Sized, T> std::ops::Index<&K> for Map<T> {
+    type Output = T;
 
-    fn index(&self, key: &K) -> &Value {
+    fn index(&self, key: &K) -> &T {
         self.get(key.borrow()).expect("the key has a value")
     }
 }

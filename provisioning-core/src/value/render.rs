@@ -11,7 +11,7 @@ use minijinja::value::{Object, Serde};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde::{Deserialize, Serialize};
 
-use super::{Redaction, Reference, Secret, Value};
+use super::{Redaction, Reference, Secret, Template, Value};
 use crate::error::{Diagnostic, Error, Origin, Result};
 use crate::name::suggestion;
 
@@ -136,7 +136,7 @@ impl Object for Later {
 
 fn is_stood_in(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.contains("${"),
+        Value::String(text) => Template::is_in(text),
         Value::Render(_) | Value::Secret(_) | Value::Sealed(_) | Value::Digest(_) | Value::Unknown => true,
         _ => false,
     }

@@ -68,8 +68,28 @@ impl Reference {
     /// # Errors
     /// `NotFound` with the outputs there are.
     pub fn follow(&self, outputs: &Value) -> Result<Value> {
+        self.walk(0, outputs)
+    }
+
+    /// The output that the path begins with, where it begins with a name.
+    pub(crate) fn output(&self) -> Option<&str> {
+        match self.path.first() {
+            Some(Segment::Key(output)) => Some(output),
+            _ => None,
+        }
+    }
+
+    /// Follows the path into the output that it begins with.
+    ///
+    /// # Errors
+    /// Those of [`follow`](Self::follow).
+    pub(crate) fn follow_within(&self, output: &Value) -> Result<Value> {
+        self.walk(1, output)
+    }
+
+    fn walk(&self, from: usize, outputs: &Value) -> Result<Value> {
         let mut value = outputs;
-        for (place, segment) in self.path.iter().enumerate() {
+        for (place, segment) in self.path.iter().enumerate().skip(from) {
             value = match (value, segment) {
                 (Value::Unknown, _) => return Ok(Value::Unknown),
                 (Value::Map(map), Segment::Key(key)) => map.get(key).ok_or_else(|| self.missing(segment, value))?,
@@ -123,6 +143,12 @@ enum Part {
 }
 
 impl Template {
+    /// Whether a string may have a reference in it.
+    pub fn is_in(text: &str) -> bool {
+        // Most texts have no dollar, and one letter is found quicker than two.
+        text.contains('$') && text.contains("${")
+    }
+
     /// Cuts a string.
     ///
     /// # Errors
@@ -162,9 +188,12 @@ impl Template {
         })
     }
 
-    /// Whether the string is nothing but one reference.
-    pub fn is_one_reference(&self) -> bool {
-        matches!(self.0.as_slice(), [Part::Reference(_)])
+    /// The reference, where the string is nothing but one.
+    pub fn as_reference(&self) -> Option<&Reference> {
+        match self.0.as_slice() {
+            [Part::Reference(reference)] => Some(reference),
+            _ => None,
+        }
     }
 
     /// The string with those references replaced that `lookup` knows; a string that is nothing but one of them becomes its
@@ -229,7 +258,7 @@ impl Value {
     /// `Invalid` for a string that does not parse.
     pub fn visit_references(&self, visit: &mut impl FnMut(&Reference)) -> Result<()> {
         match self {
-            Self::String(text) if text.contains("${") => Template::parse(text)?.references().for_each(visit),
+            Self::String(text) if Template::is_in(text) => Template::parse(text)?.references().for_each(visit),
             Self::List(items) => items.iter().try_for_each(|item| item.visit_references(visit))?,
             Self::Map(map) => map.values().try_for_each(|item| item.visit_references(visit))?,
             Self::Render(render) => render.variables.visit_references(visit)?,
@@ -242,7 +271,7 @@ impl Value {
     #[must_use]
     pub fn to_literal(&self) -> Self {
         match self {
-            Self::String(text) if text.contains("${") => text.replace("${", "$${").into(),
+            Self::String(text) if Template::is_in(text) => text.replace("${", "$${").into(),
             Self::List(items) => Self::list(items.iter().map(Self::to_literal)),
             Self::Map(map) => Self::map(map.iter().map(|(key, item)| (key.clone(), item.to_literal()))),
             other => other.clone(),
@@ -255,7 +284,7 @@ impl Value {
     /// Those of [`Template::parse`] and [`Template::resolve`].
     pub fn resolve(&self, lookup: &mut impl FnMut(&Reference) -> Result<Value>) -> Result<Value> {
         Ok(match self {
-            Self::String(text) if text.contains("${") => Template::parse(text)?.resolve(lookup)?,
+            Self::String(text) if Template::is_in(text) => Template::parse(text)?.resolve(lookup)?,
             Self::List(items) => Self::List(items.iter().map(|item| item.resolve(lookup)).collect::<Result<_>>()?),
             Self::Map(map) => {
                 let entries = map.iter().map(|(key, item)| Ok((key.clone(), item.resolve(lookup)?)));

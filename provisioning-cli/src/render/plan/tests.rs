@@ -1,5 +1,7 @@
 //! Plans made by hand, and what a person reads of them.
 
+use std::sync::Arc;
+
 use provisioning_core::clock::Timestamp;
 use provisioning_core::digest::Digest;
 use provisioning_core::name::{Kind, ProviderName, ResourceName, WorkspaceId};
@@ -23,10 +25,10 @@ pub(crate) fn sample(changes: Vec<ResourceChange>) -> Plan {
         created_at: Timestamp::from_millis(0),
         command: Command::Apply,
         undoes: None,
-        changes,
+        changes: Arc::new(changes),
         unchanged: 4,
         compared: 4,
-        steps: vec![],
+        steps: Arc::default(),
         providers: BTreeMap::new(),
         lookups: BTreeMap::new(),
         outputs: BTreeMap::new(),

@@ -14,6 +14,8 @@ mod template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use self::options::Options;
 pub(super) use self::options::declaration;
 use super::known::Known;
@@ -22,7 +24,7 @@ use crate::error::{Diagnostic, Error, Origin, Result};
 use crate::name::{Kind, ProviderName, ResourceName, suggestion};
 use crate::registry::Registry;
 use crate::resource::{Declared, Desired, Role};
-use crate::value::{Node, NodeValue, Value};
+use crate::value::{Map, Node, NodeValue, Value};
 
 /// The sections of a document.
 pub(super) const SECTIONS: [&str; 7] = ["inputs", "providers", "resources", "lookups", "services", "checkpoints", "outputs"];
@@ -50,7 +52,7 @@ pub fn desired(document: &Node, registry: &Registry, settings: &Settings) -> Res
             .with_hint("give the text itself, or load the document from a workspace"))
     };
     let Some(section) = document.field("inputs") else {
-        return read(document, registry, &Around { settings, files: &files, known: &Known::default() });
+        return read(document.clone(), registry, &Around { settings, files: &files, known: &Known::default() });
     };
     let (document, mut problems) = (part(document, |key| key != "inputs"), Vec::new());
     let inputs = inputs::settled(inputs::declared(section, &mut problems), BTreeMap::new(), &mut problems);
@@ -67,17 +69,17 @@ pub fn desired(document: &Node, registry: &Registry, settings: &Settings) -> Res
 pub(super) fn desired_of(mut document: Node, registry: &Registry, around: &Around<'_>) -> Result<Desired> {
     let mut problems = Vec::new();
     around.known.put_into(&mut document, &mut problems);
-    Error::from_diagnostics(problems).map_or_else(|| read(&document, registry, around), Err)
+    Error::from_diagnostics(problems).map_or_else(|| read(document, registry, around), Err)
 }
 
-fn read(document: &Node, registry: &Registry, around: &Around<'_>) -> Result<Desired> {
+fn read(document: Node, registry: &Registry, around: &Around<'_>) -> Result<Desired> {
     let mut reader = Reader {
         registry,
         around,
         options: Options::new(),
         providers: BTreeMap::new(),
-        names: names(document),
-        taken: BTreeMap::new(),
+        names: names(&document),
+        taken: FxHashMap::default(),
         desired: Desired::default(),
         problems: Vec::new(),
     };
@@ -88,13 +90,13 @@ fn read(document: &Node, registry: &Registry, around: &Around<'_>) -> Result<Des
 }
 
 /// The names of everything that has outputs.
-fn names(document: &Node) -> BTreeSet<&str> {
+fn names(document: &Node) -> FxHashSet<Arc<str>> {
     let sections = ["resources", "lookups", "services"].into_iter().filter_map(|section| document.field(section));
     let entries = sections.filter_map(|node| match &node.value {
         NodeValue::Map(entries) => Some(entries),
         _ => None,
     });
-    entries.flatten().map(|(name, _)| name.as_ref()).collect()
+    entries.flatten().map(|(name, _)| name.clone()).collect()
 }
 
 struct Reader<'a> {
@@ -104,40 +106,42 @@ struct Reader<'a> {
     /// The declared aliases and their types; `None` for one that is itself wrong.
     providers: BTreeMap<ProviderName, Option<Kind>>,
     /// The names of everything that has outputs.
-    names: BTreeSet<&'a str>,
+    names: FxHashSet<Arc<str>>,
     /// The names of resources, lookups and services that were read: what each is, and where.
-    taken: BTreeMap<String, (&'static str, Option<Origin>)>,
+    taken: FxHashMap<ResourceName, (&'static str, Option<Origin>)>,
     desired: Desired,
     problems: Vec<Diagnostic>,
 }
 
 impl Reader<'_> {
-    fn document(&mut self, document: &Node) {
-        let NodeValue::Map(entries) = &document.value else {
-            return self.expected("a map of sections", document, "");
+    fn document(&mut self, document: Node) {
+        let NodeValue::Map(mut entries) = document.value else {
+            return self.expected("a map of sections", &document, "");
         };
         for (key, node) in entries.iter().filter(|(key, _)| !SECTIONS.contains(&key.as_ref())) {
             let problem = Diagnostic::new(node.origin.clone(), key.as_ref(), "is not a section");
             self.report(problem, suggestion(key, SECTIONS));
         }
-        self.section(document, "providers", Self::provider);
-        self.section(document, "resources", Self::resource);
-        self.section(document, "lookups", Self::lookup);
-        self.section(document, "services", Self::service);
-        self.section(document, "checkpoints", Self::checkpoint);
-        self.section(document, "outputs", Self::output);
+        self.section(&mut entries, "providers", |reader, name, node| reader.provider(name, &node));
+        self.section(&mut entries, "resources", Self::resource);
+        self.section(&mut entries, "lookups", Self::lookup);
+        self.section(&mut entries, "services", |reader, name, node| reader.service(name, &node));
+        self.section(&mut entries, "checkpoints", |reader, name, node| reader.checkpoint(name, &node));
+        self.section(&mut entries, "outputs", |reader, name, node| reader.output(name, &node));
         self.hosts();
     }
 
-    fn section(&mut self, document: &Node, name: &str, mut read: impl FnMut(&mut Self, &str, &Node)) {
-        match document.field(name) {
-            None | Some(Node { value: NodeValue::Leaf(Value::Null), .. }) => {}
-            Some(Node { value: NodeValue::Map(entries), .. }) => {
+    fn section(&mut self, document: &mut Vec<(Arc<str>, Node)>, name: &str, mut read: impl FnMut(&mut Self, &str, Node)) {
+        let Some(at) = document.iter().position(|(key, _)| key.as_ref() == name) else { return };
+        let (_, section) = document.remove(at);
+        match section {
+            Node { value: NodeValue::Leaf(Value::Null), .. } => {}
+            Node { value: NodeValue::Map(entries), .. } => {
                 for (key, node) in entries {
-                    read(self, key, node);
+                    read(self, &key, node);
                 }
             }
-            Some(other) => self.expected("a map by name", other, name),
+            other => self.expected("a map by name", &other, name),
         }
     }
 
@@ -165,36 +169,37 @@ impl Reader<'_> {
             );
             return None;
         }
-        self.taken.insert(name.to_string(), (what, node.origin.clone()));
+        self.taken.insert(name.clone(), (what, node.origin.clone()));
         Some(name)
     }
 
     /// The entry of a declaration that names a kind, a type or a service.
     fn word(&mut self, node: &Node, key: &str, path: &str) -> Option<(Kind, Option<Origin>)> {
-        let path = format!("{path}.{key}");
+        let path = || format!("{path}.{key}");
         match node.field(key) {
-            None => self.problems.push(Diagnostic::new(node.origin.clone(), path, "is required (string)")),
+            None => self.problems.push(Diagnostic::new(node.origin.clone(), path(), "is required (string)")),
             Some(Node { value: NodeValue::Leaf(Value::String(text)), origin }) => match Kind::parse(text) {
                 Ok(kind) => return Some((kind, origin.clone())),
-                Err(error) => self.problems.push(Diagnostic::new(origin.clone(), path, error.to_string())),
+                Err(error) => self.problems.push(Diagnostic::new(origin.clone(), path(), error.to_string())),
             },
-            Some(other) => self.expected("a string", other, &path),
+            Some(other) => self.expected("a string", other, &path()),
         }
         None
     }
 
     /// Every service runs on a resource or a lookup that is declared.
     fn hosts(&mut self) {
-        let hosts: Vec<&str> =
-            self.taken.iter().filter(|(_, (what, _))| *what != "service").map(|(name, _)| name.as_str()).collect();
         let mut unknown = Vec::new();
         for Declared { name, role, origin, .. } in self.desired.resources.values() {
             if let Role::Service { host } = role
-                && !hosts.contains(&host.as_str())
+                && self.taken.get(host).is_none_or(|(what, _)| *what == "service")
             {
+                let others = self.taken.iter().filter(|(_, (what, _))| *what != "service");
+                let others: BTreeSet<&str> = others.map(|(name, _)| name.as_str()).collect();
+
                 let message = format!("there is no resource `{host}` to run on");
                 let problem = Diagnostic::new(origin.clone(), format!("services.{}.on", name.base()), message);
-                unknown.push((problem, suggestion(host.as_str(), hosts.iter().copied())));
+                unknown.push((problem, suggestion(host.as_str(), others.iter().copied())));
             }
         }
         for (problem, hint) in unknown {
@@ -217,6 +222,14 @@ impl Reader<'_> {
     }
 }
 
+/// A map with only those entries that pass a test.
+fn only(mut node: Node, test: impl Fn(&str) -> bool) -> Node {
+    if let NodeValue::Map(entries) = &mut node.value {
+        entries.retain(|(key, _)| test(key));
+    }
+    node
+}
+
 /// The entries of a map that pass a test, as a map at the same place.
 fn part(node: &Node, test: impl Fn(&str) -> bool) -> Node {
     let entries = match &node.value {
@@ -227,28 +240,35 @@ fn part(node: &Node, test: impl Fn(&str) -> bool) -> Node {
 }
 
 /// Where each entry of a map was written, and what is in it where that is in another line.
-fn origins(node: &Node) -> BTreeMap<String, Origin> {
-    let NodeValue::Map(entries) = &node.value else { return BTreeMap::new() };
-    let mut found = BTreeMap::new();
+fn origins(node: &Node) -> Map<Origin> {
+    let NodeValue::Map(entries) = &node.value else { return Map::new() };
+    let mut found = Vec::with_capacity(entries.len());
     for (key, item) in entries {
         let Some(origin) = &item.origin else { continue };
-        found.insert(key.to_string(), origin.clone());
+        found.push((key.clone(), origin.clone()));
         parts(item, key, origin, &mut found);
     }
-    found
+    found.into_iter().collect()
 }
 
-fn parts(node: &Node, path: &str, above: &Origin, found: &mut BTreeMap<String, Origin>) {
-    let mut part = |path: String, node: &Node| {
+fn parts(node: &Node, path: &str, above: &Origin, found: &mut Vec<(Arc<str>, Origin)>) {
+    let mut part = |node: &Node, path: &dyn Fn() -> String| {
         let origin = node.origin.as_ref().unwrap_or(above);
-        if (&origin.file, origin.line) != (&above.file, above.line) {
-            found.insert(path.clone(), origin.clone());
+        let elsewhere = origin.line != above.line || origin.file != above.file;
+        if matches!(node.value, NodeValue::Leaf(_)) && !elsewhere {
+            return;
+        }
+        let path = path();
+        if elsewhere {
+            found.push((path.as_str().into(), origin.clone()));
         }
         parts(node, &path, origin, found);
     };
     match &node.value {
-        NodeValue::Map(entries) => entries.iter().for_each(|(key, node)| part(format!("{path}.{key}"), node)),
-        NodeValue::List(items) => items.iter().enumerate().for_each(|(index, node)| part(format!("{path}[{index}]"), node)),
+        NodeValue::Map(entries) => entries.iter().for_each(|(key, node)| part(node, &|| format!("{path}.{key}"))),
+        NodeValue::List(items) => {
+            items.iter().enumerate().for_each(|(index, node)| part(node, &|| format!("{path}[{index}]")));
+        }
         NodeValue::Leaf(_) => {}
     }
 }

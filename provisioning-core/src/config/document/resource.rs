@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Reader, origins, part};
+use super::{Reader, only, origins};
 use crate::error::{Diagnostic, Error, Result};
 use crate::name::{Kind, ProviderName, nearest, suggestion};
 use crate::resource::{Declared, Role};
@@ -33,32 +33,33 @@ impl Sort {
 }
 
 impl Reader<'_> {
-    pub(super) fn resource(&mut self, name: &str, node: &Node) {
+    pub(super) fn resource(&mut self, name: &str, node: Node) {
         self.declare(name, node, Sort::Resource);
     }
 
-    pub(super) fn lookup(&mut self, name: &str, node: &Node) {
+    pub(super) fn lookup(&mut self, name: &str, node: Node) {
         self.declare(name, node, Sort::Lookup);
     }
 
-    fn declare(&mut self, name: &str, node: &Node, sort: Sort) {
+    fn declare(&mut self, name: &str, node: Node, sort: Sort) {
         let path = format!("{}s.{name}", sort.name());
-        let name = self.claim(name, sort.name(), node, &path);
+        let name = self.claim(name, sort.name(), &node, &path);
         if !matches!(node.value, NodeValue::Map(_)) {
-            return self.expected("a map with a `kind`", node, &path);
+            return self.expected("a map with a `kind`", &node, &path);
         }
-        let given = self.given(node, &path);
-        let Some((kind, _)) = self.word(node, "kind", &path) else { return };
-        let Some((provider, schema)) = self.provider_of(node, &kind, sort, &path) else { return };
-        let fields = part(node, |key| key != "kind" && key != "provider" && !self.options.has(key));
+        let given = self.given(&node, &path);
+        let Some((kind, _)) = self.word(&node, "kind", &path) else { return };
+        let Some((provider, schema)) = self.provider_of(&node, &kind, sort, &path) else { return };
+        let (origin, origins) = (node.origin.clone(), origins(&node));
+        let fields = only(node, |key| key != "kind" && key != "provider" && !self.options.has(key));
         let (inputs, _) = self.fields(&schema, fields, &path);
         let Some(name) = name else { return };
         let declared = Declared {
             kind,
             role: sort.role(provider),
             inputs,
-            origin: node.origin.clone(),
-            origins: origins(node),
+            origin,
+            origins,
             lifecycle: given.lifecycle.clone(),
             retry: given.retry(self.around.settings),
             timeout: given.timeout(self.around.settings),

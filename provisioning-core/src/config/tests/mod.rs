@@ -17,7 +17,7 @@ use super::{Location, OnFailure, Overrides, Settings, desired};
 use crate::error::ErrorKind;
 use crate::name::ResourceName;
 use crate::resource::{Declared, Desired, Role};
-use crate::value::{Node, Value};
+use crate::value::{Map, Node, Value};
 
 const NICKEL: &str = r#"
 let p = import "provisioning.ncl" in
@@ -89,13 +89,13 @@ fn json() -> String {
 fn without_places(mut desired: Desired) -> Desired {
     for provider in desired.providers.values_mut() {
         provider.origin = None;
-        provider.origins.clear();
+        provider.origins = Map::new();
     }
     desired.outputs.values_mut().for_each(|output| output.origin = None);
     desired.checkpoints.values_mut().for_each(|checkpoint| checkpoint.origin = None);
     for declared in desired.resources.values_mut() {
         declared.origin = None;
-        declared.origins.clear();
+        declared.origins = Map::new();
     }
     desired
 }

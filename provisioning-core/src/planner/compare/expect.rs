@@ -1,26 +1,25 @@
 //! What references will see of each resource when the plan has been carried out, as far as that is known.
 
-use std::collections::BTreeMap;
-
 use super::decide::Made;
 use crate::error::Result;
 use crate::name::ResourceName;
 use crate::plan::ChangeKind;
-use crate::planner::Input;
+use crate::planner::scope::Scope;
 use crate::resource::{Outputs, Role, StateRow};
 use crate::schema::{Presence, Sealer};
 use crate::value::{Reference, Value};
 
 /// The outputs that are expected of the resources so far, secrets in the clear where they are at hand.
 pub(super) struct Expected<'a> {
+    scope: &'a Scope<'a>,
     sealer: &'a Sealer,
-    state: &'a BTreeMap<ResourceName, StateRow>,
-    outputs: Outputs,
+    outputs: Outputs<'a>,
 }
 
 impl<'a> Expected<'a> {
-    pub(super) fn new(input: &Input<'a>) -> Self {
-        Self { sealer: input.sealer, state: input.state, outputs: Outputs::with_secrets(input.secrets.values.clone()) }
+    pub(super) fn new(scope: &'a Scope<'a>) -> Self {
+        let outputs = Outputs::with_secrets(scope.input.secrets.values.clone());
+        Self { scope, sealer: scope.input.sealer, outputs }
     }
 
     pub(super) fn set(&mut self, name: &ResourceName, outputs: Value) {
@@ -37,22 +36,16 @@ impl<'a> Expected<'a> {
         self.outputs.name(root)
     }
 
-    /// What a reference will give.
+    /// What a reference will give; by the state where what it refers to does not take part, or does not change at all.
     pub(super) fn get(&self, reference: &Reference) -> Result<Value> {
-        match self.outputs(self.name(&reference.root)) {
-            Some(outputs) => reference.follow(&outputs),
-            None => Ok(Value::Unknown),
-        }
+        let by_state = || Some(self.scope.row_of(self.name(&reference.root))?.follow(reference, self.sealer));
+        self.outputs.follow(reference, self.sealer).or_else(by_state).unwrap_or(Ok(Value::Unknown))
     }
 
     /// One output of a resource.
     pub(super) fn output(&self, name: &ResourceName, output: &str) -> Option<Value> {
-        self.outputs(name.as_str())?.field(output).cloned()
-    }
-
-    /// What a resource will give; by the state where it does not take part, or does not change at all.
-    fn outputs(&self, name: &str) -> Option<Value> {
-        self.outputs.get(name, self.sealer).or_else(|| Some(self.state.get(name)?.opened(self.sealer)))
+        let by_state = || self.scope.row_of(name.as_str())?.output(output, self.sealer);
+        self.outputs.output(name.as_str(), output, self.sealer).or_else(by_state)
     }
 }
 

@@ -13,7 +13,7 @@ mod resolve;
 mod settled;
 mod texts;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Need;
@@ -83,17 +83,17 @@ pub(super) fn compare<'a>(scope: &'a Scope<'a>, selection: &'a Selection) -> Res
         scope,
         selection,
         schemas: Schemas::new(scope.input.registry, &scope.input.desired.providers),
-        expected: Expected::new(&scope.input),
-        changed: BTreeMap::new(),
+        expected: Expected::new(scope),
+        changed: HashMap::new(),
         result: Compared::default(),
         problems: Vec::new(),
     };
-    for name in &scope.linked.order {
-        let declared = &scope.input.desired.resources[name];
+    for place in scope.linked.order.iter().copied() {
+        let name = &scope.entry(place).declared.name;
         if selection.declared.contains(name) {
-            walk.visit(declared)?;
+            walk.visit(place)?;
         } else {
-            match scope.row(declared) {
+            match scope.row_at(place) {
                 Some(row) => walk.expected.set_row(name, row),
                 None => walk.expected.set(name, Value::Unknown),
             }
@@ -113,15 +113,16 @@ struct Walk<'a> {
     selection: &'a Selection,
     schemas: Schemas<'a>,
     expected: Expected<'a>,
-    changed: BTreeMap<ResourceName, ChangeKind>,
+    changed: HashMap<ResourceName, ChangeKind>,
     result: Compared<'a>,
     problems: Vec<Diagnostic>,
 }
 
 impl<'a> Walk<'a> {
-    fn visit(&mut self, declared: &'a Declared) -> Result<()> {
+    fn visit(&mut self, place: usize) -> Result<()> {
+        let declared = self.scope.entry(place).declared;
         let schema = self.schemas.of(&declared.role, &declared.kind)?;
-        if self.is_settled(declared, &schema) {
+        if self.is_settled(place, &schema) {
             self.result.unchanged += 1;
             return Ok(());
         }
@@ -134,7 +135,7 @@ impl<'a> Walk<'a> {
             self.look_up(declared, schema, wanted);
             return Ok(());
         }
-        let row = self.scope.row(declared);
+        let row = self.scope.row_at(place);
         let mut made = self.decide(declared, row, &schema, wanted.clone())?;
         if made.change.is_some() {
             self.show_texts(&mut made.decision, &wanted);

@@ -2,25 +2,29 @@
 //!
 //! A plan of many resources of which one was edited then costs that one and what depends on it.
 
+use std::sync::Arc;
+
 use super::Walk;
+use crate::planner::scope::Entry;
 use crate::resource::{Declared, Role, StateRow};
 use crate::schema::Schema;
+use crate::value::{Template, Value};
 
 impl Walk<'_> {
     /// Whether a resource cannot differ from its declaration: it is declared as it was, its object is whole and as it was left,
     /// and nothing that it refers to changes now, or is another value than when it was made.
-    pub(super) fn is_settled(&self, declared: &Declared, schema: &Schema) -> bool {
+    pub(super) fn is_settled(&self, place: usize, schema: &Schema) -> bool {
         #[cfg(test)]
         if THOROUGH.get() {
             return false;
         }
-        let Some(row) = self.scope.input.state.get(&declared.name) else { return false };
+        let Entry { declared, row: Some(row) } = self.scope.entry(place) else { return false };
         is_whole(row)
             && is_declared_alike(declared, row)
             && schema.is_persistable(&row.inputs)
             && !self.selection.replace.contains(&declared.name)
             && self.is_as_it_was_left(row)
-            && row.depends_on.iter().eq(self.scope.needs(&declared.name))
+            && row.depends_on.iter().eq(self.scope.needs(place))
             && row.depends_on.iter().all(|on| !self.changed.contains_key(on))
             && self.refers_to_the_same(declared, schema, row)
     }
@@ -40,12 +44,41 @@ impl Walk<'_> {
         if !declared.inputs.has_references() {
             return true;
         }
+        if !schema.hides_anything() && self.gives(&declared.inputs, &row.inputs) {
+            return true;
+        }
         let resolved = declared.inputs.resolve(&mut |reference| self.expected.get(reference));
         let seal = declared.role.seal(self.scope.input.sealer, &declared.kind);
         resolved.is_ok_and(|resolved| {
             let known = !resolved.has_unknown() && !resolved.is_withheld();
             known && schema.persistable(&schema.hidden(&resolved), &seal) == row.inputs
         })
+    }
+}
+
+impl Walk<'_> {
+    /// Whether a value gives another one when it is resolved, seen without putting it together. Says no where that is not
+    /// plain to see.
+    fn gives(&self, written: &Value, kept: &Value) -> bool {
+        match (written, kept) {
+            (Value::String(text), kept) if Template::is_in(text) => {
+                let template = Template::parse(text).ok();
+                let reference = template.as_ref().and_then(Template::as_reference);
+                let found = reference.and_then(|reference| self.expected.get(reference).ok());
+                found.is_some_and(|found| found == *kept && !found.has_unknown() && !found.is_withheld() && !found.has_secret())
+            }
+            (Value::Render(_) | Value::Secret(_), _) => false,
+            (Value::List(written), Value::List(kept)) => {
+                written.len() == kept.len() && written.iter().zip(kept.iter()).all(|(written, kept)| self.gives(written, kept))
+            }
+            (Value::Map(written), Value::Map(kept)) => {
+                let alike = |((key, written), (name, kept)): ((&Arc<str>, &Value), (&Arc<str>, &Value))| {
+                    key == name && self.gives(written, kept)
+                };
+                written.len() == kept.len() && written.iter().zip(kept.iter()).all(alike)
+            }
+            (written, kept) => written == kept,
+        }
     }
 }
 

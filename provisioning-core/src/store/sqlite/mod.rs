@@ -14,12 +14,14 @@ mod writer;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use self::parse::Threads;
 use self::tables::{LateText, Tables};
 use self::writer::Writer;
 use super::chain::{self, Link};
@@ -49,8 +51,35 @@ pub enum Opening<'a> {
 pub struct SqliteStore {
     path: PathBuf,
     identity: Identity,
-    reader: Arc<Mutex<Connection>>,
+    reader: Arc<Mutex<Reader>>,
     writer: Writer,
+}
+
+/// What reads.
+struct Reader {
+    connection: Connection,
+    /// The rows that were read before anybody asked for them, and of which moment they are.
+    ahead: Option<(i64, Rows)>,
+}
+
+type Rows = BTreeMap<ResourceName, StateRow>;
+
+impl Reader {
+    fn tables(&self) -> Tables<'_> {
+        Tables(&self.connection)
+    }
+
+    /// The rows, and of which moment they are at least.
+    fn rows(&self, threads: Threads) -> Result<(i64, Rows)> {
+        let moment = self.tables().moment()?;
+        Ok((moment, self.tables().parsed_rows(threads)?))
+    }
+
+    /// The rows that were read ahead, where nothing has been written since.
+    fn take_ahead(&mut self) -> Result<Option<Rows>> {
+        let Some((moment, rows)) = self.ahead.take() else { return Ok(None) };
+        Ok((moment == self.tables().moment()?).then_some(rows))
+    }
 }
 
 impl SqliteStore {
@@ -64,7 +93,20 @@ impl SqliteStore {
         let (connection, identity) = file::open(path, opening).map_err(at)?;
         let reader = file::open_reader(path).map_err(at)?;
         let writer = Writer::start(connection)?;
+        let reader = Reader { connection: reader, ahead: None };
         Ok(Self { path: path.to_owned(), identity, reader: Arc::new(Mutex::new(reader)), writer })
+    }
+
+    /// Begins to read the rows on a thread of its own: whoever asks for them next has not to wait for all of it. To be called
+    /// before something else that takes its time.
+    pub fn read_ahead(&self) {
+        let reader = self.reader.clone();
+        // Where this goes wrong whoever asks for the rows reads them, and is told.
+        let read = move || {
+            let mut reader = lock(&reader);
+            reader.ahead = reader.rows(Threads::One).ok();
+        };
+        drop(thread::Builder::new().name("store-reader".to_owned()).spawn(read));
     }
 
     /// How many transactions were committed; fewer than calls where calls came together.
@@ -77,8 +119,22 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&Tables<'_>) -> Result<T> + Send + 'static,
     {
+        self.read_and(work, Ok).await
+    }
+
+    /// Reads, and makes something of it while others can read.
+    async fn read_and<T, U, F, G>(&self, work: F, make: G) -> Result<U>
+    where
+        U: Send + 'static,
+        F: FnOnce(&Tables<'_>) -> Result<T> + Send + 'static,
+        G: FnOnce(T) -> Result<U> + Send + 'static,
+    {
         let reader = self.reader.clone();
-        blocking(move || work(&Tables(&reader.lock().unwrap_or_else(PoisonError::into_inner)))).await
+        blocking(move || {
+            let read = work(&lock(&reader).tables())?;
+            make(read)
+        })
+        .await
     }
 }
 
@@ -102,7 +158,8 @@ impl Log for SqliteStore {
     }
 
     async fn entries(&self, range: Range) -> Result<Vec<Entry>> {
-        self.read(move |tables| tables.links(&range)?.iter().map(Link::entry).collect()).await
+        let parse = |links: Vec<Link>| parse::all(links.into_iter().map(Ok), |link| link.entry(), Threads::Many);
+        self.read_and(move |tables| tables.links(&range), parse).await
     }
 
     async fn runs(&self) -> Result<Vec<RunSummary>> {
@@ -117,8 +174,8 @@ impl Log for SqliteStore {
     }
 
     async fn plan(&self, hash: &Digest) -> Result<Plan> {
-        let hash = hash.clone();
-        self.read(move |tables| Source::plan(tables, &hash)).await
+        let (hash, wanted) = (hash.clone(), hash.clone());
+        self.read_and(move |tables| tables.plan_body(&wanted), move |body| text::read_plan(&hash, body.as_deref())).await
     }
 
     async fn results(&self, hash: &Digest) -> Result<Results> {
@@ -134,7 +191,15 @@ impl State for SqliteStore {
     }
 
     async fn rows(&self) -> Result<BTreeMap<ResourceName, StateRow>> {
-        self.read(|tables| Source::rows(tables)).await
+        let reader = self.reader.clone();
+        blocking(move || {
+            let mut reader = lock(&reader);
+            match reader.take_ahead()? {
+                Some(rows) => Ok(rows),
+                None => reader.rows(Threads::Many).map(|(_, rows)| rows),
+            }
+        })
+        .await
     }
 
     /// On a connection of its own: it may take long, and it sees one moment of the store.
@@ -200,6 +265,10 @@ impl LateResults for SqliteStore {
 fn take(tables: &Tables<'_>, lease: Lease) -> Result<Lease> {
     tables.put_slot(&Slot::taken(lease.clone()))?;
     Ok(lease)
+}
+
+fn lock(reader: &Mutex<Reader>) -> MutexGuard<'_, Reader> {
+    reader.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

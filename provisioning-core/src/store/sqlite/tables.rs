@@ -9,7 +9,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::failure::explain;
-use super::parse;
+use super::parse::{self, Threads};
 use crate::digest::{Digest, DigestKey};
 use crate::error::{Error, Result};
 use crate::journal::RunSummary;
@@ -40,6 +40,12 @@ impl Tables<'_> {
         let (workspace, key) = found.ok_or_else(|| corrupt("the store does not say whose it is".to_owned()))?;
         let workspace = WorkspaceId::parse(&workspace).map_err(|error| corrupt(error.to_string()))?;
         Ok(Identity { workspace, digest_key: DigestKey::new(key) })
+    }
+
+    /// A number that is another one after somebody else has written.
+    pub(super) fn moment(&self) -> Result<i64> {
+        let found = self.one("PRAGMA data_version", params![], |row| row.get(0))?;
+        found.ok_or_else(|| Error::bug("the store does not say whether it was written to"))
     }
 
     /// The end of the journal.
@@ -105,6 +111,11 @@ impl Tables<'_> {
         self.write("INSERT INTO results (plan, body) VALUES (?1, ?2) ON CONFLICT (plan) DO NOTHING", values)
     }
 
+    /// The text of a plan, where there is one.
+    pub(super) fn plan_body(&self, hash: &Digest) -> Result<Option<Vec<u8>>> {
+        self.one("SELECT body FROM plans WHERE hash = ?1", params![hash.as_str()], |row| blob(row, 0))
+    }
+
     /// The lease as it is kept.
     pub(super) fn slot(&self) -> Result<Slot> {
         let found = self.one("SELECT epoch, body FROM lease WHERE id = 1", params![], |row| {
@@ -121,6 +132,15 @@ impl Tables<'_> {
         let body = lease.map(|lease| text::write(lease, text::MAX_RECORD_BYTES, || "the lease".to_owned())).transpose()?;
         let values = params![int(slot.epoch), body.as_deref().map(Text)];
         self.write("UPDATE lease SET epoch = ?1, body = ?2 WHERE id = 1", values)
+    }
+
+    /// The rows, parsed on so many threads.
+    pub(super) fn parsed_rows(&self, threads: Threads) -> Result<BTreeMap<ResourceName, StateRow>> {
+        let mut statement = self.0.prepare_cached("SELECT name, version, body FROM state ORDER BY name").map_err(explain)?;
+        let texts =
+            statement.query_map(params![], |row| Ok((bytes(row, 0)?, RowText { version: count(row, 1)?, body: blob(row, 2)? })));
+        let texts = texts.map_err(explain)?.map(|text| text.map_err(explain));
+        Ok(parse::all(texts, |(name, row): (String, RowText)| row.parse(&name), threads)?.into_iter().collect())
     }
 
     fn put_run(&self, id: &RunId, run: &RunRow) -> Result<()> {
@@ -181,8 +201,7 @@ impl Source for Tables<'_> {
     }
 
     fn plan(&self, hash: &Digest) -> Result<Plan> {
-        let body = self.one("SELECT body FROM plans WHERE hash = ?1", params![hash.as_str()], |row| blob(row, 0))?;
-        text::read_plan(hash, body.as_deref())
+        text::read_plan(hash, self.plan_body(hash)?.as_deref())
     }
 
     /// A store that kept the plan before there was a place for this reads it.
@@ -194,10 +213,7 @@ impl Source for Tables<'_> {
     }
 
     fn rows(&self) -> Result<BTreeMap<ResourceName, StateRow>> {
-        let mut statement = self.0.prepare_cached("SELECT name, version, body FROM state ORDER BY name").map_err(explain)?;
-        let texts =
-            statement.query_map(params![], |row| Ok((bytes(row, 0)?, RowText { version: count(row, 1)?, body: blob(row, 2)? })));
-        parse::rows(texts.map_err(explain)?.map(|text| text.map_err(explain)))
+        self.parsed_rows(Threads::Many)
     }
 
     fn runs(&self) -> Result<Vec<RunRow>> {

@@ -3,6 +3,7 @@
 //! The rows are asked of `journal::effect` step by step, as an executor does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -76,10 +77,10 @@ fn plan(steps: Vec<Step>) -> Plan {
         created_at: at(0),
         command: Command::Apply,
         undoes: None,
-        changes: Vec::new(),
+        changes: Arc::default(),
         unchanged: 3,
         compared: 0,
-        steps,
+        steps: Arc::new(steps),
         providers: BTreeMap::new(),
         lookups: BTreeMap::new(),
         outputs: BTreeMap::new(),

@@ -206,7 +206,7 @@ async fn services_are_noted_on_their_hosts_and_go_with_them() {
     let on = |host: &str, service: &str| (host.to_owned(), service.to_owned());
     assert_eq!(lab.fakes.services(), [on("db#1", "flag@db"), on("web#1", "flag@web")]);
     lab.fakes.ledger().displace("db#1", "flag@db");
-    let steps: Vec<_> = lab.plan(&document("up", json!(["web", "db"]))).await.steps.into_iter().map(|step| step.id).collect();
+    let steps: Vec<_> = lab.plan(&document("up", json!(["web", "db"]))).await.steps.iter().map(|step| step.id.clone()).collect();
     assert_eq!(steps, [StepId::parse("flag@db/apply").expect("a step")], "one that is gone is applied again");
     lab.apply(&document("down", json!(["web"]))).await;
     assert_eq!(lab.fakes.services(), [on("web#1", "flag@web")]);

@@ -66,6 +66,30 @@ async fn contents(store: &SqliteStore) -> String {
     format!("{:?} {key:?} {entries:?} {rows:?} {runs:?}", store.identity().workspace)
 }
 
+#[tokio::test]
+async fn rows_that_were_read_ahead_are_given_unless_something_was_written_since() {
+    let (_directory, path, store) = made();
+    let lease = lease(&store).await;
+    live(&store, &lease).await;
+    let rows = store.rows().await.expect("read");
+    let ahead = |store: &SqliteStore| {
+        store.read_ahead();
+        let taken = || super::lock(&store.reader).ahead.is_some();
+        while !taken() {
+            std::thread::yield_now();
+        }
+    };
+    ahead(&store);
+    assert_eq!(store.rows().await.expect("read"), rows);
+    assert!(super::lock(&store.reader).ahead.is_none(), "they are given once");
+    ahead(&store);
+    raw(&path).execute("DELETE FROM state", ()).expect("removed");
+    assert!(store.rows().await.expect("read").is_empty(), "another process wrote meanwhile");
+    ahead(&store);
+    store.append(&lease, idle_run(3, 0)).await.expect("appended");
+    assert!(super::lock(&store.reader).take_ahead().expect("read").is_none(), "so did this one");
+}
+
 /// What the files hold at this moment is what a killed process leaves.
 #[tokio::test]
 async fn has_on_disk_what_it_has_answered() {

@@ -10,10 +10,13 @@
 //!
 //! Who stopped using an object before it goes is a wish: it gives way where it contradicts the other rules.
 
+mod unique;
+
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::claim::{Claim, unique_fields};
-use super::compare::{Compared, Decision, Leftover};
+use rustc_hash::FxHashMap;
+
+use super::compare::{Compared, Decision};
 use super::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Dependency, Graph};
@@ -82,7 +85,8 @@ fn spread_directly(scope: &Scope<'_>, decisions: &mut [Decision<'_>]) {
     let mut first: BTreeSet<ResourceName> = BTreeSet::new();
     let mut index: BTreeMap<ResourceName, &mut Decision<'_>> =
         decisions.iter_mut().map(|decision| (decision.name.clone(), decision)).collect();
-    for name in scope.linked.order.iter().rev() {
+    for place in scope.linked.order.iter().rev() {
+        let name = scope.linked.graph.name(*place);
         let Some(decision) = index.get_mut(name) else { continue };
         if decision.change == ChangeKind::Replace && first.contains(name) && may_go_last(decision) {
             decision.change = ChangeKind::ReplaceBefore;
@@ -103,22 +107,42 @@ fn is_tainted(decision: &Decision<'_>) -> bool {
     decision.row.is_some_and(|row| row.tainted)
 }
 
-/// The graph of the steps.
+/// The steps, who waits for whom, and an order that fits.
+pub(super) struct Ordered {
+    pub graph: Graph<StepId>,
+    /// The places of the steps, each after those that it waits for.
+    pub order: Vec<usize>,
+}
+
+/// The order of the steps.
 ///
 /// # Errors
 /// `Conflict` where the rules contradict one another.
-pub(super) fn order(scope: &Scope<'_>, compared: &Compared<'_>) -> Result<Graph<StepId>> {
+pub(super) fn order(scope: &Scope<'_>, compared: &Compared<'_>) -> Result<Ordered> {
     let mut order = Order::with_structure(scope, compared);
-    order.unique_values(&compared.leftovers);
-    order.leftovers(&compared.leftovers);
-    let graph = order.graph_with(|_, _| true);
-    if graph.order().is_ok() {
-        return Ok(graph);
+    order.unique_values();
+    order.leftovers();
+    let Order { mut graph, wishes, .. } = order;
+    let plain = (!wishes.is_empty()).then(|| graph.clone());
+    wish(&mut graph, &wishes, |_, _| true);
+    if let Some(mut plain) = plain
+        && graph.order_of_places().is_err()
+    {
+        let circles = graph.circles();
+        wish(&mut plain, &wishes, |step, on| circles.get(step).is_none_or(|circle| circles.get(on) != Some(circle)));
+        graph = plain;
     }
-    let circles = graph.circles();
-    let graph = order.graph_with(|step, on| circles.get(step).is_none_or(|circle| circles.get(on) != Some(circle)));
-    graph.order().map(|_| ()).map_err(|path| contradiction(&path))?;
-    Ok(graph)
+    let order = graph.order_of_places().map_err(|path| contradiction(&path))?;
+    Ok(Ordered { graph, order })
+}
+
+/// Adds those wishes that are granted.
+fn wish(graph: &mut Graph<StepId>, wishes: &[(usize, usize)], granted: impl Fn(&StepId, &StepId) -> bool) {
+    for (step, on) in wishes {
+        if granted(graph.name(*step), graph.name(*on)) {
+            graph.depend_at(*step, *on, Dependency::Hard);
+        }
+    }
 }
 
 fn contradiction(path: &[&StepId]) -> Error {
@@ -127,12 +151,31 @@ fn contradiction(path: &[&StepId]) -> Error {
         .with_hint("make one of these changes alone first, with `--target`")
 }
 
+/// What is done to a resource, as places in the graph of the steps.
+#[derive(Debug, Clone, Copy, Default)]
+struct Steps {
+    rename: Option<usize>,
+    forward: Option<usize>,
+    backward: Option<usize>,
+    /// Whether there is a decision about it, also one that makes no step.
+    decided: bool,
+}
+
+impl Steps {
+    fn is_changed(self) -> bool {
+        self.decided || self.rename.is_some()
+    }
+}
+
 struct Order<'a> {
     scope: &'a Scope<'a>,
-    decisions: BTreeMap<&'a ResourceName, &'a Decision<'a>>,
-    renamed: BTreeSet<&'a ResourceName>,
+    compared: &'a Compared<'a>,
+    /// The steps of each declared resource, by its place.
+    declared: Vec<Steps>,
+    /// The decision about each resource and its steps.
+    decided: FxHashMap<&'a ResourceName, (&'a Decision<'a>, Steps)>,
     graph: Graph<StepId>,
-    wishes: Vec<(StepId, StepId)>,
+    wishes: Vec<(usize, usize)>,
 }
 
 fn step(decision: &Decision<'_>, action: &Action) -> StepId {
@@ -154,10 +197,17 @@ fn rename_step(name: &ResourceName) -> StepId {
 impl<'a> Order<'a> {
     /// The rules that hold among the steps of the decisions, and the wishes.
     fn with_structure(scope: &'a Scope<'a>, compared: &'a Compared<'a>) -> Self {
-        let decisions = compared.decisions.iter().map(|decision| (&decision.name, decision)).collect();
-        let renamed = compared.renames.iter().map(|(_, declared)| &declared.name).collect();
-        let mut order = Self { scope, decisions, renamed, graph: Graph::default(), wishes: Vec::new() };
-        order.renamed.iter().for_each(|name| order.graph.add(&rename_step(name)));
+        let declared = vec![Steps::default(); scope.linked.graph.len()];
+        let (decided, graph) = (FxHashMap::default(), Graph::default());
+        let mut order = Self { scope, compared, declared, decided, graph, wishes: Vec::new() };
+        order.graph.reserve(compared.decisions.len());
+        order.decided.reserve(compared.decisions.len());
+        let mut renames: Vec<_> = compared.renames.iter().map(|(_, declared)| &declared.name).collect();
+        renames.sort();
+        for name in renames {
+            let rename = order.graph.add(&rename_step(name));
+            order.steps_mut(name).rename = Some(rename);
+        }
         for decision in &compared.decisions {
             order.own_steps(decision);
         }
@@ -166,67 +216,70 @@ impl<'a> Order<'a> {
         order
     }
 
-    fn graph_with(&self, granted: impl Fn(&StepId, &StepId) -> bool) -> Graph<StepId> {
-        let mut graph = self.graph.clone();
-        for (step, on) in self.wishes.iter().filter(|(step, on)| granted(step, on)) {
-            graph.depend(step, on, Dependency::Hard);
-        }
-        graph
+    fn requires(&mut self, step: usize, on: usize) {
+        self.graph.depend_at(step, on, Dependency::Hard);
     }
 
-    fn requires(&mut self, step: &StepId, on: &StepId) {
-        self.graph.depend(step, on, Dependency::Hard);
+    fn steps_mut(&mut self, name: &ResourceName) -> &mut Steps {
+        let place = self.scope.linked.graph.place(name).copied();
+        &mut self.declared[place.expect("what is renamed is declared")]
     }
 
-    fn own_steps(&mut self, decision: &Decision<'_>) {
-        let (forward, backward) = (forward_step(decision), backward_step(decision));
-        for step in forward.iter().chain(&backward) {
-            self.graph.add(step);
-            if self.renamed.contains(&decision.name) {
-                self.requires(step, &rename_step(&decision.name));
+    /// The decisions that pass a test, in the order of their names.
+    fn decisions(&self, test: impl Fn(&Decision<'_>, Steps) -> bool) -> Vec<(&'a Decision<'a>, Steps)> {
+        let mut found: Vec<_> = self.decided.values().copied().filter(|(decision, steps)| test(decision, *steps)).collect();
+        found.sort_by_key(|(decision, _)| &decision.name);
+        found
+    }
+
+    fn own_steps(&mut self, decision: &'a Decision<'a>) {
+        let place = self.scope.linked.graph.place(&decision.name).copied();
+        let rename = place.and_then(|place| self.declared[place].rename);
+        let [forward, backward] = [forward_step(decision), backward_step(decision)].map(|step| {
+            let step = self.graph.add(&step?);
+            if let Some(rename) = rename {
+                self.requires(step, rename);
             }
-        }
-        if let (Some(forward), Some(backward)) = (&forward, &backward) {
+            Some(step)
+        });
+        if let (Some(forward), Some(backward)) = (forward, backward) {
             match decision.change {
                 ChangeKind::ReplaceBefore => self.requires(backward, forward),
                 _ => self.requires(forward, backward),
             }
         }
+        let steps = Steps { rename, forward, backward, decided: true };
+        self.decided.insert(&decision.name, (decision, steps));
+        if let Some(place) = place {
+            self.declared[place] = steps;
+        }
     }
 
     fn forward_edges(&mut self) {
-        if self.decisions.is_empty() && self.renamed.is_empty() {
+        if self.decided.is_empty() && self.compared.renames.is_empty() {
             return;
         }
         let linked = &self.scope.linked;
-        let mut reaches = BTreeSet::new();
-        for name in &linked.order {
-            let dependencies = linked.graph.dependencies(name);
-            if dependencies.iter().any(|(on, _)| self.is_changed(on) || reaches.contains(*on)) {
-                reaches.insert(name);
-            }
-            let Some(dependent) = self.decisions.get(name).and_then(|decision| forward_step(decision)) else { continue };
-            for (on, dependency) in self.nearest_changed(name, &reaches) {
-                self.graph.depend(&dependent, &on, dependency);
+        let mut reaches = vec![false; linked.graph.len()];
+        for place in linked.order.iter().copied() {
+            let dependencies = linked.graph.dependencies_at(place);
+            reaches[place] = dependencies.iter().any(|(on, _)| self.declared[*on].is_changed() || reaches[*on]);
+            let Some(dependent) = self.declared[place].forward else { continue };
+            for (on, dependency) in self.nearest_changed(dependencies, &reaches) {
+                self.graph.depend_at(dependent, on, dependency);
             }
         }
     }
 
-    fn is_changed(&self, name: &ResourceName) -> bool {
-        self.decisions.contains_key(name) || self.renamed.contains(name)
-    }
-
     /// The steps that make what a resource depends on, directly or across others that do not change.
-    fn nearest_changed(&self, name: &ResourceName, reaches: &BTreeSet<&ResourceName>) -> Vec<(StepId, Dependency)> {
+    fn nearest_changed(&self, dependencies: Vec<(usize, Dependency)>, reaches: &[bool]) -> Vec<(usize, Dependency)> {
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-        let mut open: Vec<_> = self.scope.linked.graph.dependencies(name);
+        let mut open = dependencies;
         while let Some((on, dependency)) = open.pop() {
-            let made = self.decisions.get(on).and_then(|decision| forward_step(decision));
-            let renamed = self.renamed.contains(on).then(|| rename_step(on));
-            let changed = made.is_some();
-            found.extend(made.or(renamed).map(|step| (step, dependency)));
-            if !changed && reaches.contains(on) && seen.insert((on, dependency)) {
-                let further = self.scope.linked.graph.dependencies(on);
+            let Steps { forward, rename, .. } = self.declared[on];
+            found.extend(forward.or(rename).map(|step| (step, dependency)));
+            if forward.is_none() && reaches[on] && seen.insert((on, dependency)) {
+                let further = self.scope.linked.graph.dependencies_at(on);
                 open.extend(further.into_iter().map(|(far, inner)| (far, inner.min(dependency))));
             }
         }
@@ -234,120 +287,76 @@ impl<'a> Order<'a> {
     }
 
     fn backward_edges(&mut self) {
-        for decision in self.decisions.values().copied().collect::<Vec<_>>() {
-            let Some(gone) = backward_step(decision) else { continue };
-            if is_tainted(decision) {
-                continue; // Nothing came to use an object that was never finished.
-            }
+        // Nothing came to use an object that was never finished.
+        for (decision, steps) in self.decisions(|decision, steps| steps.backward.is_some() && !is_tainted(decision)) {
             for (name, _) in self.scope.kept().dependents(&decision.name) {
-                let Some(dependent) = self.decisions.get(name).copied() else { continue };
-                self.gone_after(decision, &gone, dependent);
+                if let Some(dependent) = self.decided.get(name).copied() {
+                    self.gone_after((decision, steps), dependent);
+                }
             }
         }
     }
 
-    fn gone_after(&mut self, decision: &Decision<'_>, gone: &StepId, dependent: &Decision<'_>) {
+    fn gone_after(&mut self, (decision, steps): (&Decision<'_>, Steps), (dependent, others): (&Decision<'_>, Steps)) {
+        let Some(gone) = steps.backward else { return };
         let host = dependent.row.and_then(|row| match &row.role {
             Role::Service { host } => Some(host),
             _ => None,
         });
         let removes = decision.change != ChangeKind::Forget;
-        if let (Some(host), ChangeKind::Forget, true) = (host, dependent.change, removes) {
-            let forgotten = step(dependent, &Action::Forget);
+        if let (Some(host), ChangeKind::Forget, true, Some(forgotten)) = (host, dependent.change, removes, others.backward) {
             if *host == decision.name {
-                self.requires(&forgotten, gone);
+                self.requires(forgotten, gone);
             } else {
-                self.wishes.push((gone.clone(), forgotten));
+                self.wishes.push((gone, forgotten));
             }
             return;
         }
-        if let Some(before) = backward_step(dependent) {
-            self.requires(gone, &before);
-            if let (Some(made), true) = (forward_step(decision), host == Some(&decision.name)) {
+        if let Some(before) = others.backward {
+            self.requires(gone, before);
+            if let (Some(made), true) = (steps.forward, host == Some(&decision.name)) {
                 // By then the name of the host leads to the new one.
                 self.wishes.push((made, before));
             }
         }
         let leaves = matches!(decision.change, ChangeKind::Delete | ChangeKind::ReplaceBefore);
-        if let (true, Some(released)) = (leaves, forward_step(dependent)) {
-            self.wishes.push((gone.clone(), released));
+        if let (true, Some(released)) = (leaves, others.forward) {
+            self.wishes.push((gone, released));
         }
     }
 
-    fn leftovers(&mut self, leftovers: &[Leftover<'_>]) {
+    fn leftovers(&mut self) {
+        let leftovers = &self.compared.leftovers;
         let count: BTreeMap<_, _> = leftovers.iter().map(|left| (&left.name, left.row.deposed.len())).collect();
         for left in leftovers {
             for (used, _) in self.scope.kept().dependencies(&left.name) {
-                let Some(gone) = self.decisions.get(used).and_then(|decision| backward_step(decision)) else { continue };
-                (0..left.row.deposed.len()).for_each(|index| self.requires(&gone, &leftover_step(&left.name, index)));
+                let Some(gone) = self.decided.get(used).and_then(|(_, steps)| steps.backward) else { continue };
+                for index in 0..left.row.deposed.len() {
+                    let before = self.graph.add(&leftover_step(&left.name, index));
+                    self.requires(gone, before);
+                }
             }
-            let decision = self.decisions.get(&left.name).copied();
+            let decision = self.decided.get(&left.name).copied();
+            let rename = self.scope.linked.graph.place(&left.name).and_then(|place| self.declared[*place].rename);
             for index in 0..left.row.deposed.len() {
-                let gone = leftover_step(&left.name, index);
-                self.graph.add(&gone);
-                if self.renamed.contains(&left.name) {
-                    self.requires(&gone, &rename_step(&left.name));
+                let gone = self.graph.add(&leftover_step(&left.name, index));
+                if let Some(rename) = rename {
+                    self.requires(gone, rename);
                 }
                 // The row says of one kind and provider alone what its objects are.
-                if let Some(made) = decision.filter(|decision| decision.old_schema.is_some()).and_then(forward_step) {
-                    self.requires(&made, &gone);
+                let another = decision.filter(|(decision, _)| decision.old_schema.is_some());
+                if let Some(made) = another.and_then(|(_, steps)| steps.forward) {
+                    self.requires(made, gone);
                 }
                 for (dependent, _) in self.scope.kept().dependents(&left.name) {
-                    let others =
-                        (0..count.get(dependent).copied().unwrap_or_default()).map(|index| leftover_step(dependent, index));
-                    let own = self.decisions.get(dependent).into_iter();
-                    let own = own.flat_map(|decision| forward_step(decision).into_iter().chain(backward_step(decision)));
-                    self.wishes.extend(others.chain(own).map(|before| (gone.clone(), before)));
+                    for index in 0..count.get(dependent).copied().unwrap_or_default() {
+                        let before = self.graph.add(&leftover_step(dependent, index));
+                        self.wishes.push((gone, before));
+                    }
+                    let own = self.decided.get(dependent).map(|(_, steps)| [steps.forward, steps.backward]);
+                    self.wishes.extend(own.into_iter().flatten().flatten().map(|before| (gone, before)));
                 }
             }
         }
     }
-
-    fn unique_values(&mut self, leftovers: &[Leftover<'_>]) {
-        let freed = freed(self.decisions.values().copied(), leftovers);
-        let mut waits = Vec::new();
-        for decision in self.decisions.values() {
-            let (Some(declared), Some(taker)) = (decision.declared, forward_step(decision)) else { continue };
-            for field in unique_fields(&decision.schema) {
-                let Some(value) = decision.wanted.field(field).filter(|value| !value.has_unknown()) else { continue };
-                let claim = Claim::new(&declared.role, &declared.kind, field, value);
-                if let Some(gone) = freed.get(&claim).filter(|gone| **gone != taker) {
-                    waits.push((taker.clone(), gone.clone()));
-                }
-            }
-        }
-        for (taker, gone) in &waits {
-            self.requires(taker, gone);
-        }
-    }
-}
-
-/// The unique values that somebody has and gives up, and the step after which they are free.
-fn freed<'a>(decisions: impl Iterator<Item = &'a Decision<'a>>, leftovers: &'a [Leftover<'a>]) -> BTreeMap<Claim<'a>, StepId> {
-    let mut freed = BTreeMap::new();
-    for decision in decisions {
-        let Some(row) = decision.row else { continue };
-        let schema = decision.old_schema.as_ref().unwrap_or(&decision.schema);
-        for field in unique_fields(schema) {
-            let Some(value) = row.inputs.field(field) else { continue };
-            let stays = decision.old_schema.is_none() && decision.wanted.field(field) == Some(value);
-            let step = match decision.change {
-                ChangeKind::Update => forward_step(decision),
-                _ => backward_step(decision),
-            };
-            if let (false, Some(step)) = (stays, step) {
-                freed.insert(Claim::new(&row.role, &row.kind, field, value), step);
-            }
-        }
-    }
-    for left in leftovers {
-        for field in unique_fields(&left.schema) {
-            for (index, object) in left.row.deposed.iter().enumerate() {
-                if let Some(value) = object.outputs.field(field) {
-                    freed.insert(Claim::new(&left.row.role, &left.row.kind, field, value), leftover_step(&left.name, index));
-                }
-            }
-        }
-    }
-    freed
 }
