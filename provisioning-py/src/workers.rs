@@ -16,6 +16,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use tokio::runtime::Handle;
 
+/// How often a thread looks for more work before it goes to sleep: about as long as a fast disk takes to confirm what came
+/// of the last.
+const LOOKS: usize = 400;
+
 /// How often it is looked at whether work is taken.
 const GLANCE: Duration = Duration::from_millis(1);
 
@@ -184,6 +188,14 @@ impl Shared {
 
     /// Waits for work; `None` where there will never be any.
     fn wait(&self) -> Option<Work> {
+        for _ in 0..LOOKS {
+            let found = self.state.try_lock().map(|mut state| (self.take(&mut state), state.over));
+            match found {
+                Ok((Some(work), _)) => return Some(work),
+                Ok((None, true)) => return None,
+                Ok((None, false)) | Err(_) => thread::yield_now(),
+            }
+        }
         let mut state = self.lock();
         state.idle += 1;
         state.busy -= 1;

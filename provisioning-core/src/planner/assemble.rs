@@ -16,7 +16,7 @@ use crate::resource::{Checkpoint, Declared, Lifecycle, Output, Role, StateRow};
 use crate::schema::{Undo, UndoTable};
 use crate::value::Value;
 
-pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, ordered: &Ordered) -> Plan {
+pub(super) fn assemble(scope: &Scope<'_>, compared: Compared<'_>, ordered: &Ordered) -> Plan {
     let (input, graph) = (&scope.input, &ordered.graph);
     let steps = (0..graph.len()).map(|_| None).collect();
     let mut assembly = Assembly { scope, graph, steps, changes: Vec::with_capacity(compared.decisions.len()) };
@@ -26,7 +26,7 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: &Compared<'_>, ordered: &Ord
             assembly.rename(from, declared, changing.contains(&declared.name));
         }
     }
-    for decision in &compared.decisions {
+    for decision in compared.decisions {
         assembly.decision(decision);
     }
     for left in &compared.leftovers {
@@ -113,19 +113,19 @@ struct Existing<'a> {
 }
 
 impl Assembly<'_> {
-    fn decision(&mut self, decision: &Decision<'_>) {
-        let (forward, backward) = (forward(decision), backward(decision));
+    fn decision(&mut self, decision: Decision<'_>) {
+        let (forward, backward) = (forward(&decision), backward(&decision));
         let old_undo = &decision.old_schema.as_ref().unwrap_or(&decision.schema).undo;
         let undo = forward.iter().map(|action| undo_of(action, &decision.schema.undo));
         let undo = undo.chain(backward.iter().map(|action| undo_of(action, old_undo))).max_by_key(|undo| undo.class);
-        self.changes.push(change(decision, undo.unwrap_or_default()));
+        let undo = undo.unwrap_or_default();
         let existing = |row, undo| {
             let prior = decision.prior.clone().or_else(|| decision.row.and_then(|row| row.object.clone()));
             Existing { name: &decision.name, row, prior, undo }
         };
         if let Some(action) = forward {
             let step = match (decision.declared, decision.row) {
-                (Some(declared), _) => self.declared_step(declared, action, decision),
+                (Some(declared), _) => self.declared_step(declared, action, &decision),
                 (None, Some(row)) => self.existing_step(action, existing(row, &decision.schema.undo)),
                 (None, None) => unreachable!("a decision is about a declaration or a row"),
             };
@@ -135,6 +135,7 @@ impl Assembly<'_> {
             let step = self.existing_step(action, existing(row, old_undo));
             self.put(step);
         }
+        self.changes.push(change(decision, undo));
     }
 
     fn declared_step(&self, declared: &Declared, action: Action, decision: &Decision<'_>) -> Step {
@@ -271,16 +272,16 @@ impl Assembly<'_> {
     }
 }
 
-fn change(decision: &Decision<'_>, undo: Undo) -> ResourceChange {
+fn change(decision: Decision<'_>, undo: Undo) -> ResourceChange {
     let role = decision.declared.map(|declared| &declared.role).or(decision.row.map(|row| &row.role));
     let kind = decision.declared.map(|declared| &declared.kind).or(decision.row.map(|row| &row.kind));
     ResourceChange {
-        name: decision.name.clone(),
+        name: decision.name,
         kind: kind.cloned().expect("a decision is about a declaration or a row"),
         role: role.cloned().expect("a decision is about a declaration or a row"),
         change: decision.change,
-        reason: decision.reason.clone(),
-        fields: decision.fields.clone(),
+        reason: decision.reason,
+        fields: decision.fields,
         undo,
         origin: decision.declared.and_then(|declared| declared.origin.clone()),
     }

@@ -151,6 +151,6 @@ pub fn plan(input: &Input<'_>) -> Result<Planned> {
     order::spread_create_before_destroy(&scope, &mut compared);
     guard::guard(&scope, &compared)?;
     let ordered = order::order(&scope, &compared)?;
-    let plan = assemble::assemble(&scope, &compared, &ordered);
-    Ok(Planned { plan, needs: compared.needs })
+    let needs = std::mem::take(&mut compared.needs);
+    Ok(Planned { plan: assemble::assemble(&scope, compared, &ordered), needs })
 }

@@ -57,6 +57,11 @@ impl<'a> Scope<'a> {
         self.entries[place]
     }
 
+    /// How many declarations have no row of their name.
+    pub(super) fn without_row(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.row.is_none()).count()
+    }
+
     /// The row of a name.
     pub(super) fn row_of(&self, name: &str) -> Option<&'a StateRow> {
         match self.linked.graph.place(name) {

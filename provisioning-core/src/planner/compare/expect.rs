@@ -22,6 +22,11 @@ impl<'a> Expected<'a> {
         Self { scope, sealer: scope.input.sealer, outputs }
     }
 
+    /// Makes room for what so many more resources give.
+    pub(super) fn reserve(&mut self, resources: usize) {
+        self.outputs.reserve(resources);
+    }
+
     pub(super) fn set(&mut self, name: &ResourceName, outputs: Value) {
         self.outputs.set(name, outputs);
     }

@@ -13,8 +13,9 @@ mod resolve;
 mod settled;
 mod texts;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::Need;
 use super::schemas::Schemas;
@@ -84,10 +85,11 @@ pub(super) fn compare<'a>(scope: &'a Scope<'a>, selection: &'a Selection) -> Res
         selection,
         schemas: Schemas::new(scope.input.registry, &scope.input.desired.providers),
         expected: Expected::new(scope),
-        changed: HashMap::new(),
+        changed: FxHashMap::default(),
         result: Compared::default(),
         problems: Vec::new(),
     };
+    walk.reserve(scope.without_row());
     for place in scope.linked.order.iter().copied() {
         let name = &scope.entry(place).declared.name;
         if selection.declared.contains(name) {
@@ -113,12 +115,19 @@ struct Walk<'a> {
     selection: &'a Selection,
     schemas: Schemas<'a>,
     expected: Expected<'a>,
-    changed: HashMap<ResourceName, ChangeKind>,
+    changed: FxHashMap<ResourceName, ChangeKind>,
     result: Compared<'a>,
     problems: Vec<Diagnostic>,
 }
 
 impl<'a> Walk<'a> {
+    /// Makes room for so many resources that change at least.
+    fn reserve(&mut self, resources: usize) {
+        self.expected.reserve(resources);
+        self.changed.reserve(resources);
+        self.result.decisions.reserve(resources);
+    }
+
     fn visit(&mut self, place: usize) -> Result<()> {
         let declared = self.scope.entry(place).declared;
         let schema = self.schemas.of(&declared.role, &declared.kind)?;

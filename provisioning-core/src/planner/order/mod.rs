@@ -14,8 +14,6 @@ mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::FxHashMap;
-
 use super::compare::{Compared, Decision};
 use super::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
@@ -157,23 +155,28 @@ struct Steps {
     rename: Option<usize>,
     forward: Option<usize>,
     backward: Option<usize>,
-    /// Whether there is a decision about it, also one that makes no step.
-    decided: bool,
 }
 
-impl Steps {
+/// What is decided about a resource, and what is done to it.
+#[derive(Clone, Copy, Default)]
+struct Decided<'a> {
+    decision: Option<&'a Decision<'a>>,
+    steps: Steps,
+}
+
+impl Decided<'_> {
     fn is_changed(self) -> bool {
-        self.decided || self.rename.is_some()
+        self.decision.is_some() || self.steps.rename.is_some()
     }
 }
 
 struct Order<'a> {
     scope: &'a Scope<'a>,
     compared: &'a Compared<'a>,
-    /// The steps of each declared resource, by its place.
-    declared: Vec<Steps>,
-    /// The decision about each resource and its steps.
-    decided: FxHashMap<&'a ResourceName, (&'a Decision<'a>, Steps)>,
+    /// What is decided about each declared resource, by its place.
+    declared: Vec<Decided<'a>>,
+    /// The same about the others.
+    undeclared: BTreeMap<&'a ResourceName, Decided<'a>>,
     graph: Graph<StepId>,
     wishes: Vec<(usize, usize)>,
 }
@@ -197,16 +200,15 @@ fn rename_step(name: &ResourceName) -> StepId {
 impl<'a> Order<'a> {
     /// The rules that hold among the steps of the decisions, and the wishes.
     fn with_structure(scope: &'a Scope<'a>, compared: &'a Compared<'a>) -> Self {
-        let declared = vec![Steps::default(); scope.linked.graph.len()];
-        let (decided, graph) = (FxHashMap::default(), Graph::default());
-        let mut order = Self { scope, compared, declared, decided, graph, wishes: Vec::new() };
+        let declared = vec![Decided::default(); scope.linked.graph.len()];
+        let (undeclared, graph) = (BTreeMap::new(), Graph::default());
+        let mut order = Self { scope, compared, declared, undeclared, graph, wishes: Vec::new() };
         order.graph.reserve(compared.decisions.len());
-        order.decided.reserve(compared.decisions.len());
         let mut renames: Vec<_> = compared.renames.iter().map(|(_, declared)| &declared.name).collect();
         renames.sort();
         for name in renames {
             let rename = order.graph.add(&rename_step(name));
-            order.steps_mut(name).rename = Some(rename);
+            order.decided_mut(name).steps.rename = Some(rename);
         }
         for decision in &compared.decisions {
             order.own_steps(decision);
@@ -220,21 +222,32 @@ impl<'a> Order<'a> {
         self.graph.depend_at(step, on, Dependency::Hard);
     }
 
-    fn steps_mut(&mut self, name: &ResourceName) -> &mut Steps {
-        let place = self.scope.linked.graph.place(name).copied();
-        &mut self.declared[place.expect("what is renamed is declared")]
+    fn decided_mut(&mut self, name: &'a ResourceName) -> &mut Decided<'a> {
+        match self.scope.linked.graph.place(name) {
+            Some(place) => &mut self.declared[*place],
+            None => self.undeclared.entry(name).or_default(),
+        }
+    }
+
+    /// What is decided about a resource; nothing where it is not known.
+    fn decided(&self, name: &ResourceName) -> Decided<'a> {
+        match self.scope.linked.graph.place(name) {
+            Some(place) => self.declared[*place],
+            None => self.undeclared.get(name).copied().unwrap_or_default(),
+        }
     }
 
     /// The decisions that pass a test, in the order of their names.
     fn decisions(&self, test: impl Fn(&Decision<'_>, Steps) -> bool) -> Vec<(&'a Decision<'a>, Steps)> {
-        let mut found: Vec<_> = self.decided.values().copied().filter(|(decision, steps)| test(decision, *steps)).collect();
+        let all = self.declared.iter().chain(self.undeclared.values());
+        let all = all.filter_map(|decided| Some((decided.decision?, decided.steps)));
+        let mut found: Vec<_> = all.filter(|(decision, steps)| test(decision, *steps)).collect();
         found.sort_by_key(|(decision, _)| &decision.name);
         found
     }
 
     fn own_steps(&mut self, decision: &'a Decision<'a>) {
-        let place = self.scope.linked.graph.place(&decision.name).copied();
-        let rename = place.and_then(|place| self.declared[place].rename);
+        let rename = self.decided(&decision.name).steps.rename;
         let [forward, backward] = [forward_step(decision), backward_step(decision)].map(|step| {
             let step = self.graph.add(&step?);
             if let Some(rename) = rename {
@@ -248,15 +261,12 @@ impl<'a> Order<'a> {
                 _ => self.requires(forward, backward),
             }
         }
-        let steps = Steps { rename, forward, backward, decided: true };
-        self.decided.insert(&decision.name, (decision, steps));
-        if let Some(place) = place {
-            self.declared[place] = steps;
-        }
+        let steps = Steps { rename, forward, backward };
+        *self.decided_mut(&decision.name) = Decided { decision: Some(decision), steps };
     }
 
     fn forward_edges(&mut self) {
-        if self.decided.is_empty() && self.compared.renames.is_empty() {
+        if self.compared.decisions.is_empty() && self.compared.renames.is_empty() {
             return;
         }
         let linked = &self.scope.linked;
@@ -264,7 +274,7 @@ impl<'a> Order<'a> {
         for place in linked.order.iter().copied() {
             let dependencies = linked.graph.dependencies_at(place);
             reaches[place] = dependencies.iter().any(|(on, _)| self.declared[*on].is_changed() || reaches[*on]);
-            let Some(dependent) = self.declared[place].forward else { continue };
+            let Some(dependent) = self.declared[place].steps.forward else { continue };
             for (on, dependency) in self.nearest_changed(dependencies, &reaches) {
                 self.graph.depend_at(dependent, on, dependency);
             }
@@ -276,7 +286,7 @@ impl<'a> Order<'a> {
         let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
         let mut open = dependencies;
         while let Some((on, dependency)) = open.pop() {
-            let Steps { forward, rename, .. } = self.declared[on];
+            let Steps { forward, rename, .. } = self.declared[on].steps;
             found.extend(forward.or(rename).map(|step| (step, dependency)));
             if forward.is_none() && reaches[on] && seen.insert((on, dependency)) {
                 let further = self.scope.linked.graph.dependencies_at(on);
@@ -290,8 +300,8 @@ impl<'a> Order<'a> {
         // Nothing came to use an object that was never finished.
         for (decision, steps) in self.decisions(|decision, steps| steps.backward.is_some() && !is_tainted(decision)) {
             for (name, _) in self.scope.kept().dependents(&decision.name) {
-                if let Some(dependent) = self.decided.get(name).copied() {
-                    self.gone_after((decision, steps), dependent);
+                if let Decided { decision: Some(dependent), steps: others } = self.decided(name) {
+                    self.gone_after((decision, steps), (dependent, others));
                 }
             }
         }
@@ -330,22 +340,20 @@ impl<'a> Order<'a> {
         let count: BTreeMap<_, _> = leftovers.iter().map(|left| (&left.name, left.row.deposed.len())).collect();
         for left in leftovers {
             for (used, _) in self.scope.kept().dependencies(&left.name) {
-                let Some(gone) = self.decided.get(used).and_then(|(_, steps)| steps.backward) else { continue };
+                let Some(gone) = self.decided(used).steps.backward else { continue };
                 for index in 0..left.row.deposed.len() {
                     let before = self.graph.add(&leftover_step(&left.name, index));
                     self.requires(gone, before);
                 }
             }
-            let decision = self.decided.get(&left.name).copied();
-            let rename = self.scope.linked.graph.place(&left.name).and_then(|place| self.declared[*place].rename);
+            let Decided { decision, steps } = self.decided(&left.name);
             for index in 0..left.row.deposed.len() {
                 let gone = self.graph.add(&leftover_step(&left.name, index));
-                if let Some(rename) = rename {
+                if let Some(rename) = steps.rename {
                     self.requires(gone, rename);
                 }
                 // The row says of one kind and provider alone what its objects are.
-                let another = decision.filter(|(decision, _)| decision.old_schema.is_some());
-                if let Some(made) = another.and_then(|(_, steps)| steps.forward) {
+                if let Some(made) = steps.forward.filter(|_| decision.is_some_and(|decision| decision.old_schema.is_some())) {
                     self.requires(made, gone);
                 }
                 for (dependent, _) in self.scope.kept().dependents(&left.name) {
@@ -353,8 +361,8 @@ impl<'a> Order<'a> {
                         let before = self.graph.add(&leftover_step(dependent, index));
                         self.wishes.push((gone, before));
                     }
-                    let own = self.decided.get(dependent).map(|(_, steps)| [steps.forward, steps.backward]);
-                    self.wishes.extend(own.into_iter().flatten().flatten().map(|before| (gone, before)));
+                    let Steps { forward, backward, .. } = self.decided(dependent).steps;
+                    self.wishes.extend(forward.into_iter().chain(backward).map(|before| (gone, before)));
                 }
             }
         }
