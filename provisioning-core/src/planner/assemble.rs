@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Input;
 use super::compare::{Compared, Decision, Leftover};
-use super::order::{Ordered, backward, forward, leftover_step};
+use super::order::{Ordered, Steps, backward, forward, leftover_step};
 use super::scope::Scope;
 use crate::graph::{Dependency, Graph};
 use crate::name::{ResourceName, StepId};
@@ -26,8 +26,8 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: Compared<'_>, ordered: &Orde
             assembly.rename(from, declared, changing.contains(&declared.name));
         }
     }
-    for decision in compared.decisions {
-        assembly.decision(decision);
+    for (decision, steps) in compared.decisions.into_iter().zip(&ordered.steps) {
+        assembly.decision(decision, *steps);
     }
     for left in &compared.leftovers {
         assembly.leftover(left);
@@ -113,7 +113,7 @@ struct Existing<'a> {
 }
 
 impl Assembly<'_> {
-    fn decision(&mut self, decision: Decision<'_>) {
+    fn decision(&mut self, decision: Decision<'_>, steps: Steps) {
         let (forward, backward) = (forward(&decision), backward(&decision));
         let old_undo = &decision.old_schema.as_ref().unwrap_or(&decision.schema).undo;
         let undo = forward.iter().map(|action| undo_of(action, &decision.schema.undo));
@@ -123,22 +123,20 @@ impl Assembly<'_> {
             let prior = decision.prior.clone().or_else(|| decision.row.and_then(|row| row.object.clone()));
             Existing { name: &decision.name, row, prior, undo }
         };
-        if let Some(action) = forward {
-            let step = match (decision.declared, decision.row) {
-                (Some(declared), _) => self.declared_step(declared, action, &decision),
-                (None, Some(row)) => self.existing_step(action, existing(row, &decision.schema.undo)),
+        if let (Some(action), Some(place)) = (forward, steps.forward) {
+            self.steps[place] = Some(match (decision.declared, decision.row) {
+                (Some(declared), _) => self.declared_step(place, (declared, &decision), action),
+                (None, Some(row)) => self.existing_step(place, existing(row, &decision.schema.undo), action),
                 (None, None) => unreachable!("a decision is about a declaration or a row"),
-            };
-            self.put(step);
+            });
         }
-        if let (Some(action), Some(row)) = (backward, decision.row) {
-            let step = self.existing_step(action, existing(row, old_undo));
-            self.put(step);
+        if let (Some(action), Some(place), Some(row)) = (backward, steps.backward, decision.row) {
+            self.steps[place] = Some(self.existing_step(place, existing(row, old_undo), action));
         }
         self.changes.push(change(decision, undo));
     }
 
-    fn declared_step(&self, declared: &Declared, action: Action, decision: &Decision<'_>) -> Step {
+    fn declared_step(&self, place: usize, (declared, decision): (&Declared, &Decision<'_>), action: Action) -> Step {
         let replaces_later = decision.change == ChangeKind::ReplaceBefore;
         let keeps = matches!(action, Action::Update | Action::Refresh | Action::ApplyService);
         let inputs = match action {
@@ -150,13 +148,13 @@ impl Assembly<'_> {
             prior: if replaces_later || keeps { decision.prior.clone() } else { None },
             undo: undo_of(&action, &decision.schema.undo),
             inputs,
-            ..self.bare_step(declared, action)
+            ..self.bare_step(place, (declared, decision.place), action)
         }
     }
 
-    fn bare_step(&self, declared: &Declared, action: Action) -> Step {
-        let id = StepId::of(&declared.name, action.verb());
-        let (requires, after) = self.waits(&id);
+    /// The step at a place of the graph, about what is declared at one of theirs.
+    fn bare_step(&self, place: usize, (declared, at): (&Declared, Option<usize>), action: Action) -> Step {
+        let (requires, after) = self.waits(place);
         Step {
             resource: declared.name.clone(),
             kind: declared.kind.clone(),
@@ -165,20 +163,19 @@ impl Assembly<'_> {
             prior: None,
             requires,
             after,
-            depends_on: self.scope.needed(&declared.name),
+            depends_on: at.map_or_else(Vec::new, |at| self.scope.needs(at).cloned().collect()),
             lifecycle: declared.lifecycle.clone(),
             retry: declared.retry.clone(),
             timeout_seconds: declared.timeout.as_secs_f64(),
             undo: Undo::default(),
-            id,
+            id: self.graph.name(place).clone(),
             action,
         }
     }
 
-    fn existing_step(&self, action: Action, existing: Existing<'_>) -> Step {
+    fn existing_step(&self, place: usize, existing: Existing<'_>, action: Action) -> Step {
         let Existing { name, row, prior, undo } = existing;
-        let id = StepId::of(name, action.verb());
-        let (requires, after) = self.waits(&id);
+        let (requires, after) = self.waits(place);
         let settings = self.scope.input.settings;
         let declared = self.scope.declared.resources.get(name);
         let timeout = declared.map_or(Duration::from_secs_f64(settings.timeout_seconds), |declared| declared.timeout);
@@ -195,7 +192,7 @@ impl Assembly<'_> {
             retry: declared.map_or_else(|| settings.retry.clone(), |declared| declared.retry.clone()),
             timeout_seconds: timeout.as_secs_f64(),
             undo: undo_of(&action, undo),
-            id,
+            id: self.graph.name(place).clone(),
             action,
             prior,
         }
@@ -212,32 +209,33 @@ impl Assembly<'_> {
     }
 
     /// The steps that must have succeeded before a step, and those that must have ended, in the order of their names.
-    fn waits(&self, id: &StepId) -> (Vec<StepId>, Vec<StepId>) {
+    fn waits(&self, place: usize) -> (Vec<StepId>, Vec<StepId>) {
         let (mut requires, mut after) = (Vec::new(), Vec::new());
-        for (on, dependency) in self.graph.dependencies(id) {
-            match dependency {
-                Dependency::Hard => requires.push(on.clone()),
-                Dependency::Soft => after.push(on.clone()),
-            }
+        for (on, dependency) in self.graph.dependencies_at(place) {
+            let list = if dependency == Dependency::Hard { &mut requires } else { &mut after };
+            list.push(self.graph.name(on).clone());
         }
+        requires.sort_unstable();
+        after.sort_unstable();
         (requires, after)
     }
 
-    fn put(&mut self, step: Step) {
-        let place = self.graph.place(&step.id).copied().expect("every step was ordered");
-        self.steps[place] = Some(step);
+    /// The place of a step.
+    fn place(&self, id: &StepId) -> usize {
+        self.graph.place(id).copied().expect("every step was ordered")
     }
 
     fn rename(&mut self, from: &ResourceName, declared: &Declared, changes: bool) {
         let row = &self.scope.input.state[from];
         let action = Action::Rename { from: from.clone() };
-        let step = self.bare_step(declared, action);
+        let place = self.place(&StepId::of(&declared.name, action.verb()));
+        let at = self.scope.linked.graph.place(&declared.name).copied();
+        let step = self.bare_step(place, (declared, at), action);
         // The object is what it was until another step says otherwise.
         let role = if matches!(row.role, Role::Service { .. }) { step.role.clone() } else { row.role.clone() };
         let new_name = |name: &ResourceName| self.scope.renames.new_name(name).clone();
         let depends_on = if changes { row.depends_on.iter().map(new_name).collect() } else { step.depends_on.clone() };
-        let step = Step { kind: row.kind.clone(), role, depends_on, ..step };
-        self.put(step);
+        self.steps[place] = Some(Step { kind: row.kind.clone(), role, depends_on, ..step });
         self.changes.push(ResourceChange {
             name: declared.name.clone(),
             kind: row.kind.clone(),
@@ -253,11 +251,9 @@ impl Assembly<'_> {
     fn leftover(&mut self, left: &Leftover<'_>) {
         let Leftover { name, row, schema } = left;
         for (index, object) in row.deposed.iter().enumerate() {
-            let id = leftover_step(name, index);
-            let step =
-                self.existing_step(Action::Delete, Existing { name, row, prior: Some(object.clone()), undo: &schema.undo });
-            let (requires, after) = self.waits(&id);
-            self.put(Step { id, requires, after, ..step });
+            let place = self.place(&leftover_step(name, index));
+            let existing = Existing { name, row, prior: Some(object.clone()), undo: &schema.undo };
+            self.steps[place] = Some(self.existing_step(place, existing, Action::Delete));
         }
         self.changes.push(ResourceChange {
             name: name.clone(),

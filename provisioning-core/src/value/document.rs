@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Map, Render, Sealed, Secret, Template};
+use super::inside::{Inside, Noted};
+use super::{Map, Render, Sealed, Secret};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
@@ -121,35 +122,27 @@ impl Value {
 
     /// Whether any part of it has a reference or is rendered.
     pub fn has_references(&self) -> bool {
-        self.any(&|part| match part {
-            Self::String(text) => Template::is_in(text),
-            Self::Render(_) => true,
-            _ => false,
-        })
+        self.inside().has(Inside::REFERENCE)
     }
 
     /// Whether any part of it is unknown until apply.
     pub fn has_unknown(&self) -> bool {
-        self.any(&|part| matches!(part, Self::Unknown))
+        self.inside().has(Inside::UNKNOWN)
     }
 
     /// Whether any part of it is not at hand: only a digest of it was kept, or it is sealed and was not opened.
     pub fn is_withheld(&self) -> bool {
-        self.any(&|part| matches!(part, Self::Digest(_) | Self::Sealed(_)))
+        self.inside().has(Inside::WITHHELD)
     }
 
     /// Whether any part of it is secret, or stands for something secret.
     pub fn is_sensitive(&self) -> bool {
-        self.any(&|part| match part {
-            Self::Secret(_) | Self::Sealed(_) => true,
-            Self::Digest(digest) => digest.is_keyed(),
-            _ => false,
-        })
+        self.inside().has(Inside::SENSITIVE)
     }
 
     /// Whether any part of it is secret.
     pub fn has_secret(&self) -> bool {
-        self.any(&|part| matches!(part, Self::Secret(_)))
+        self.inside().has(Inside::SECRET)
     }
 
     /// The plain document, secrets in the clear: for handing to a provider, never for keeping or showing.

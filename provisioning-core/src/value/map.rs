@@ -1,17 +1,27 @@
-//! Entries side by side in the order of their keys: most maps have a handful.
+//! Entries side by side in the order of their keys: most maps have a handful. A map knows what sorts of values stand in it.
 
 use std::borrow::Borrow;
 use std::sync::Arc;
 
 use super::Value;
+use super::inside::{Inside, Noted};
 
 /// Values by key, in the order of their keys.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Map<T = Value>(Vec<(Arc<str>, T)>);
+#[derive(Debug, Clone)]
+pub struct Map<T = Value> {
+    entries: Vec<(Arc<str>, T)>,
+    inside: Inside,
+}
+
+impl<T: PartialEq> PartialEq for Map<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.entries == other.entries
+    }
+}
 
 impl<T> Default for Map<T> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self { entries: Vec::new(), inside: Inside::default() }
     }
 }
 
@@ -23,17 +33,17 @@ impl<T> Map<T> {
 
     /// How many entries there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.entries.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.entries.is_empty()
     }
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&T> {
-        self.place(key).ok().map(|place| &self.0[place].1)
+        self.place(key).ok().map(|place| &self.entries[place].1)
     }
 
     /// Whether a key has a value.
@@ -41,12 +51,38 @@ impl<T> Map<T> {
         self.place(key).is_ok()
     }
 
+    /// The entries, in order.
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter(self.entries.iter())
+    }
+
+    /// The keys, in order.
+    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Arc<str>> + Clone {
+        self.entries.iter().map(|(key, _)| key)
+    }
+
+    /// The values, in the order of their keys.
+    pub fn values(&self) -> impl DoubleEndedIterator<Item = &T> + Clone {
+        self.entries.iter().map(|(_, value)| value)
+    }
+
+    fn place(&self, key: &str) -> Result<usize, usize> {
+        self.entries.binary_search_by(|(known, _)| known.as_ref().cmp(key))
+    }
+}
+
+impl<T: Noted> Map<T> {
     /// Sets the value of a key, and gives the one it had.
     pub fn insert(&mut self, key: Arc<str>, value: T) -> Option<T> {
         match self.place(&key) {
-            Ok(place) => Some(std::mem::replace(&mut self.0[place].1, value)),
+            Ok(place) => {
+                let before = std::mem::replace(&mut self.entries[place].1, value);
+                self.look();
+                Some(before)
+            }
             Err(place) => {
-                self.0.insert(place, (key, value));
+                self.inside = self.inside.and(value.inside());
+                self.entries.insert(place, (key, value));
                 None
             }
         }
@@ -54,26 +90,20 @@ impl<T> Map<T> {
 
     /// Takes the value of a key away.
     pub fn remove(&mut self, key: &str) -> Option<T> {
-        self.place(key).ok().map(|place| self.0.remove(place).1)
+        let removed = self.place(key).ok().map(|place| self.entries.remove(place).1);
+        self.look();
+        removed
     }
 
-    /// The entries, in order.
-    pub fn iter(&self) -> Iter<'_, T> {
-        Iter(self.0.iter())
+    fn look(&mut self) {
+        self.inside = self.values().fold(Inside::default(), |inside, value| inside.and(value.inside()));
     }
+}
 
-    /// The keys, in order.
-    pub fn keys(&self) -> impl DoubleEndedIterator<Item = &Arc<str>> + Clone {
-        self.0.iter().map(|(key, _)| key)
-    }
-
-    /// The values, in the order of their keys.
-    pub fn values(&self) -> impl DoubleEndedIterator<Item = &T> + Clone {
-        self.0.iter().map(|(_, value)| value)
-    }
-
-    fn place(&self, key: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| known.as_ref().cmp(key))
+impl<T> Map<T> {
+    /// What stands in it, at any depth.
+    pub(super) fn inside(&self) -> Inside {
+        self.inside
     }
 }
 
@@ -109,12 +139,12 @@ impl<T> IntoIterator for Map<T> {
     type IntoIter = std::vec::IntoIter<(Arc<str>, T)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.0.into_iter()
+        self.entries.into_iter()
     }
 }
 
 /// Of two values for one key the later one stays.
-impl<K: Into<Arc<str>>, T> FromIterator<(K, T)> for Map<T> {
+impl<K: Into<Arc<str>>, T: Noted> FromIterator<(K, T)> for Map<T> {
     fn from_iter<I: IntoIterator<Item = (K, T)>>(entries: I) -> Self {
         let mut entries: Vec<(Arc<str>, T)> = entries.into_iter().map(|(key, value)| (key.into(), value)).collect();
         if !entries.is_sorted_by(|(a, _), (b, _)| a < b) {
@@ -127,13 +157,15 @@ impl<K: Into<Arc<str>>, T> FromIterator<(K, T)> for Map<T> {
                 same
             });
         }
-        Self(entries)
+        let mut map = Self { entries, inside: Inside::default() };
+        map.look();
+        map
     }
 }
 
-impl<T> Extend<(Arc<str>, T)> for Map<T> {
+impl<T: Noted> Extend<(Arc<str>, T)> for Map<T> {
     fn extend<I: IntoIterator<Item = (Arc<str>, T)>>(&mut self, entries: I) {
-        let own = std::mem::take(&mut self.0);
+        let own = std::mem::take(&mut self.entries);
         *self = own.into_iter().chain(entries).collect();
     }
 }

@@ -4,6 +4,7 @@
 //! each of its parts was written. What a value means for a kind is in [`schema`](crate::schema).
 
 mod document;
+mod inside;
 mod json;
 mod map;
 mod node;
@@ -14,6 +15,7 @@ mod secret;
 mod template;
 
 pub use document::Value;
+pub use inside::{Inside, Noted};
 pub use map::Map;
 pub use node::{Node, NodeValue};
 pub(crate) use redaction::Redaction;

@@ -7,14 +7,16 @@ use crate::error::Diagnostic;
 use crate::plan::{ChangeKind, Command};
 use crate::planner::Need;
 use crate::planner::compare::decide::Made;
+use crate::planner::scope::Entry;
 use crate::resource::Declared;
 use crate::schema::Schema;
 use crate::value::Value;
 
 impl<'a> Walk<'a> {
-    pub(super) fn look_up(&mut self, declared: &'a Declared, schema: Arc<Schema>, query: Value) {
+    pub(super) fn look_up(&mut self, place: usize, schema: Arc<Schema>, query: Value) {
+        let Entry { declared, row } = self.scope.entry(place);
         let name = &declared.name;
-        if let Some(row) = self.scope.input.state.get(name) {
+        if let Some(row) = row {
             let message = format!("is a lookup now, and the state has a `{}` of that name", row.kind);
             let place = format!("lookups.{name}");
             let hint = "give the lookup another name; the resource is then deleted";
@@ -26,7 +28,8 @@ impl<'a> Walk<'a> {
                 None => self.result.needs.push(Need::Answer { name: name.clone(), query }),
                 Some(reason) if self.scope.input.options.command == Command::Apply => {
                     let query = schema.persistable(&query, &self.scope.input.sealer.of_lookups());
-                    let decision = Decision { reason: Some(reason), ..Decision::of(declared, None, schema, query) };
+                    let (place, reason) = (Some(place), Some(reason));
+                    let decision = Decision { place, reason, ..Decision::of(declared, None, schema, query) };
                     self.settle(Made { change: Some(ChangeKind::Read), decision });
                 }
                 Some(_) => {}

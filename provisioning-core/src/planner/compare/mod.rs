@@ -44,6 +44,8 @@ pub(super) struct Decision<'a> {
     /// The schema that the new object is under; the old one's where there is none.
     pub schema: Arc<Schema>,
     pub declared: Option<&'a Declared>,
+    /// Its place among the declarations.
+    pub place: Option<usize>,
     pub row: Option<&'a StateRow>,
     /// The object as it is now.
     pub prior: Option<Object>,
@@ -141,11 +143,12 @@ impl<'a> Walk<'a> {
             return Ok(());
         };
         if matches!(declared.role, Role::Lookup { .. }) {
-            self.look_up(declared, schema, wanted);
+            self.look_up(place, schema, wanted);
             return Ok(());
         }
         let row = self.scope.row_at(place);
         let mut made = self.decide(declared, row, &schema, wanted.clone())?;
+        made.decision.place = Some(place);
         if made.change.is_some() {
             self.show_texts(&mut made.decision, &wanted);
         }

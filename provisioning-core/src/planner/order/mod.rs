@@ -110,6 +110,8 @@ pub(super) struct Ordered {
     pub graph: Graph<StepId>,
     /// The places of the steps, each after those that it waits for.
     pub order: Vec<usize>,
+    /// The steps of each decision.
+    pub steps: Vec<Steps>,
 }
 
 /// The order of the steps.
@@ -120,7 +122,7 @@ pub(super) fn order(scope: &Scope<'_>, compared: &Compared<'_>) -> Result<Ordere
     let mut order = Order::with_structure(scope, compared);
     order.unique_values();
     order.leftovers();
-    let Order { mut graph, wishes, .. } = order;
+    let Order { mut graph, wishes, steps, .. } = order;
     let plain = (!wishes.is_empty()).then(|| graph.clone());
     wish(&mut graph, &wishes, |_, _| true);
     if let Some(mut plain) = plain
@@ -131,7 +133,7 @@ pub(super) fn order(scope: &Scope<'_>, compared: &Compared<'_>) -> Result<Ordere
         graph = plain;
     }
     let order = graph.order_of_places().map_err(|path| contradiction(&path))?;
-    Ok(Ordered { graph, order })
+    Ok(Ordered { graph, order, steps })
 }
 
 /// Adds those wishes that are granted.
@@ -151,10 +153,12 @@ fn contradiction(path: &[&StepId]) -> Error {
 
 /// What is done to a resource, as places in the graph of the steps.
 #[derive(Debug, Clone, Copy, Default)]
-struct Steps {
+pub(super) struct Steps {
     rename: Option<usize>,
-    forward: Option<usize>,
-    backward: Option<usize>,
+    /// What makes, changes or reads it.
+    pub forward: Option<usize>,
+    /// What removes its old object or its row.
+    pub backward: Option<usize>,
 }
 
 /// What is decided about a resource, and what is done to it.
@@ -177,6 +181,8 @@ struct Order<'a> {
     declared: Vec<Decided<'a>>,
     /// The same about the others.
     undeclared: BTreeMap<&'a ResourceName, Decided<'a>>,
+    /// The steps of each decision.
+    steps: Vec<Steps>,
     graph: Graph<StepId>,
     wishes: Vec<(usize, usize)>,
 }
@@ -202,13 +208,15 @@ impl<'a> Order<'a> {
     fn with_structure(scope: &'a Scope<'a>, compared: &'a Compared<'a>) -> Self {
         let declared = vec![Decided::default(); scope.linked.graph.len()];
         let (undeclared, graph) = (BTreeMap::new(), Graph::default());
-        let mut order = Self { scope, compared, declared, undeclared, graph, wishes: Vec::new() };
+        let steps = Vec::with_capacity(compared.decisions.len());
+        let mut order = Self { scope, compared, declared, undeclared, steps, graph, wishes: Vec::new() };
         order.graph.reserve(compared.decisions.len());
         let mut renames: Vec<_> = compared.renames.iter().map(|(_, declared)| &declared.name).collect();
         renames.sort();
         for name in renames {
             let rename = order.graph.add(&rename_step(name));
-            order.decided_mut(name).steps.rename = Some(rename);
+            let place = scope.linked.graph.place(name).copied();
+            order.decided_mut(place, name).steps.rename = Some(rename);
         }
         for decision in &compared.decisions {
             order.own_steps(decision);
@@ -222,9 +230,9 @@ impl<'a> Order<'a> {
         self.graph.depend_at(step, on, Dependency::Hard);
     }
 
-    fn decided_mut(&mut self, name: &'a ResourceName) -> &mut Decided<'a> {
-        match self.scope.linked.graph.place(name) {
-            Some(place) => &mut self.declared[*place],
+    fn decided_mut(&mut self, place: Option<usize>, name: &'a ResourceName) -> &mut Decided<'a> {
+        match place {
+            Some(place) => &mut self.declared[place],
             None => self.undeclared.entry(name).or_default(),
         }
     }
@@ -247,7 +255,7 @@ impl<'a> Order<'a> {
     }
 
     fn own_steps(&mut self, decision: &'a Decision<'a>) {
-        let rename = self.decided(&decision.name).steps.rename;
+        let rename = self.decided_mut(decision.place, &decision.name).steps.rename;
         let [forward, backward] = [forward_step(decision), backward_step(decision)].map(|step| {
             let step = self.graph.add(&step?);
             if let Some(rename) = rename {
@@ -262,7 +270,8 @@ impl<'a> Order<'a> {
             }
         }
         let steps = Steps { rename, forward, backward };
-        *self.decided_mut(&decision.name) = Decided { decision: Some(decision), steps };
+        *self.decided_mut(decision.place, &decision.name) = Decided { decision: Some(decision), steps };
+        self.steps.push(steps);
     }
 
     fn forward_edges(&mut self) {
