@@ -33,9 +33,9 @@ impl Digest {
     /// # Errors
     /// The one of what has no such form.
     pub fn of_json(value: &impl Serialize) -> serde_json::Result<Self> {
-        let mut hashed = BufWriter::with_capacity(CHUNK, Hashed(Sha256::new()));
-        serde_json::to_writer(&mut hashed, value)?;
-        let Hashed(hasher) = hashed.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))?;
+        let mut writer = BufWriter::with_capacity(CHUNK, Hashed(Sha256::new()));
+        serde_json::to_writer(&mut writer, value)?;
+        let Hashed(hasher) = writer.into_inner().map_err(|error| serde_json::Error::io(error.into_error()))?;
         Ok(Self(hex(&hasher.finalize()).into()))
     }
 

@@ -31,7 +31,7 @@ async fn cancelling_once_finishes_what_runs_and_begins_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn what_happens_while_a_record_is_on_its_way_to_a_slow_disk_is_heard_at_once() {
-    const PAUSE: Duration = Duration::from_secs(60);
+    const PAUSE: Duration = Duration::from_mins(1);
     let death = Death::Pause(PAUSE);
     let lab = Lab::crashing(CrashPoint { spared: 1, moment: Moment::BeforeWrite, death });
     let control = Control::new();

@@ -297,7 +297,7 @@ impl Engine {
         let begun = Instant::now();
         tracing::info!(run = %id, steps = plan.steps.len(), done, "running");
         self.observer.observe(&Event::Transient(Transient::Begun { run: id.clone(), steps: plan.steps.len(), done }));
-        let (outcome, progress, timeline) = run.drive().await?;
+        let (outcome, progress, timeline) = Box::pin(run.drive()).await?;
         let count = |wanted: fn(&Status) -> bool| plan.steps.iter().filter(|step| wanted(&progress.status(&step.id))).count();
         let doubt = |step: &StepId| progress.doubts.get(step).cloned().unwrap_or_else(|| "it was interrupted".to_owned());
         let in_doubt: Vec<_> = progress.open_steps().map(|step| (step.clone(), doubt(step))).collect();

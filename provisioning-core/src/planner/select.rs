@@ -46,8 +46,8 @@ pub(super) fn select(scope: &Scope<'_>) -> Result<Selection> {
     }
     let (mut declared, mut rows) = if targets.is_empty() { everything(scope) } else { targeted(scope, &targets) };
     if !excludes.is_empty() {
-        let excluded = scope.linked.graph.closure(excludes.iter(), Direction::Outgoing);
-        let left = scope.input.desired.resources.keys().filter(|name| declared.contains(name) && !excluded.contains(name));
+        let out = scope.linked.graph.closure(excludes.iter(), Direction::Outgoing);
+        let left = scope.input.desired.resources.keys().filter(|name| declared.contains(name) && !out.contains(name));
         declared = Part::Some(left.cloned().collect());
         for name in scope.kept().closure(excludes.iter(), Direction::Incoming) {
             rows.remove(name);

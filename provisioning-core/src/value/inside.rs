@@ -45,15 +45,19 @@ impl Noted for Value {
     fn inside(&self) -> Inside {
         match self {
             Self::Null | Self::Bool(_) | Self::Integer(_) | Self::Float(_) => Inside::default(),
-            Self::String(text) if Template::is_in(text) => Inside::REFERENCE,
-            Self::String(_) => Inside::default(),
+            Self::String(text) => {
+                if Template::is_in(text) {
+                    Inside::REFERENCE
+                } else {
+                    Inside::default()
+                }
+            }
             Self::List(items) => items.iter().fold(Inside::default(), |inside, item| inside.and(item.inside())),
             Self::Map(map) => map.inside(),
             Self::Render(render) => Inside::REFERENCE.and(render.variables.inside()),
             Self::Secret(_) => Inside::SECRET.and(Inside::SENSITIVE),
-            Self::Sealed(_) => Inside::WITHHELD.and(Inside::SENSITIVE),
-            Self::Digest(digest) if digest.is_keyed() => Inside::WITHHELD.and(Inside::SENSITIVE),
-            Self::Digest(_) => Inside::WITHHELD,
+            Self::Digest(digest) if !digest.is_keyed() => Inside::WITHHELD,
+            Self::Sealed(_) | Self::Digest(_) => Inside::WITHHELD.and(Inside::SENSITIVE),
             Self::Unknown => Inside::UNKNOWN,
         }
     }

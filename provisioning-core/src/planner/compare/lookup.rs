@@ -12,7 +12,7 @@ use crate::resource::Declared;
 use crate::schema::Schema;
 use crate::value::Value;
 
-impl<'a> Walk<'a> {
+impl Walk<'_> {
     pub(super) fn look_up(&mut self, place: usize, schema: Arc<Schema>, query: Value) {
         let Entry { declared, row } = self.scope.entry(place);
         let name = &declared.name;
@@ -28,8 +28,8 @@ impl<'a> Walk<'a> {
                 None => self.result.needs.push(Need::Answer { name: name.clone(), query }),
                 Some(reason) if self.scope.input.options.command == Command::Apply => {
                     let query = schema.persistable(&query, &self.scope.input.sealer.of_lookups());
-                    let (place, reason) = (Some(place), Some(reason));
-                    let decision = Decision { place, reason, ..Decision::of(declared, None, schema, query) };
+                    let (reason, place) = (Some(reason), Some(place));
+                    let decision = Decision { reason, place, ..Decision::of(declared, None, schema, query) };
                     self.settle(Made { change: Some(ChangeKind::Read), decision });
                 }
                 Some(_) => {}

@@ -2,8 +2,6 @@
 //!
 //! A plan of many resources of which one was edited then costs that one and what depends on it.
 
-use std::sync::Arc;
-
 use super::Walk;
 use crate::planner::scope::Entry;
 use crate::resource::{Declared, Role, StateRow};
@@ -72,10 +70,8 @@ impl Walk<'_> {
                 written.len() == kept.len() && written.iter().zip(kept.iter()).all(|(written, kept)| self.gives(written, kept))
             }
             (Value::Map(written), Value::Map(kept)) => {
-                let alike = |((key, written), (name, kept)): ((&Arc<str>, &Value), (&Arc<str>, &Value))| {
-                    key == name && self.gives(written, kept)
-                };
-                written.len() == kept.len() && written.iter().zip(kept.iter()).all(alike)
+                written.keys().eq(kept.keys())
+                    && written.values().zip(kept.values()).all(|(written, kept)| self.gives(written, kept))
             }
             (written, kept) => written == kept,
         }
