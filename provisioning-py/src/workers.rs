@@ -197,6 +197,10 @@ impl Shared {
             }
         }
         let mut state = self.lock();
+        // What came since the last look roused nobody: this thread counted as one that works.
+        if let Some(work) = self.take(&mut state) {
+            return Some(work);
+        }
         state.idle += 1;
         state.busy -= 1;
         loop {

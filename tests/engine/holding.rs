@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use provisioning_core::clock::Timestamp;
+use provisioning_core::clock::{Clock, Timestamp};
 use provisioning_core::engine::{Control, Engine, PlanOptions};
 use provisioning_core::error::{ErrorKind, Retry};
 use provisioning_core::event::Event;
 use provisioning_core::plan::Command;
 use provisioning_core::record::Outcome;
 use provisioning_core::store::Holder;
-use provisioning_core::testing::Fault;
+use provisioning_core::testing::{CrashPoint, Death, Fault, Moment};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::fixture::{Lab, RuntimeClock, desired, until};
+use crate::fixture::{Lab, RuntimeClock, applying, desired, until};
 
 #[tokio::test]
 async fn a_plan_is_refused_when_a_row_that_it_touches_has_moved_and_only_then() {
@@ -73,6 +73,23 @@ async fn a_second_engine_is_told_who_is_at_work() {
         assert_eq!(lab.store.holder().await.expect("read"), None);
         assert_eq!(second.resume(None, &Control::new()).await.expect("free").outcome, Outcome::Completed);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_kept_while_a_record_is_on_its_way_to_a_slow_disk() {
+    let stalled = Duration::from_mins(2);
+    let lab = Lab::crashing(CrashPoint { spared: 1, moment: Moment::BeforeWrite, death: Death::Pause(stalled) });
+    let clock = Arc::new(RuntimeClock(Instant::now()));
+    let engine = Engine::builder(lab.cloud.registry(), lab.store.clone()).clock(clock.clone()).build();
+    let plan = engine.plan(&desired(&json!({ "resources": { "a": {} } })), &applying()).await.expect("a plan");
+    let run = tokio::spawn(async move { engine.apply(&plan, &Control::new()).await });
+    for _ in 0..5 {
+        tokio::time::sleep(stalled / 6).await;
+        let lease = lab.store.holder().await.expect("read").expect("held");
+        assert!(lease.expires_at > clock.now(), "{lease:?} at {}", clock.now());
+    }
+    assert_eq!(lab.cloud.contents(), [""; 0], "the disk still stands still");
+    assert_eq!(run.await.expect("no panic").expect("a report").outcome, Outcome::Completed);
 }
 
 #[tokio::test(start_paused = true)]

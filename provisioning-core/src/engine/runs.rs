@@ -106,8 +106,9 @@ impl Engine {
         let (progress, revealed) = (Progress::default(), BTreeMap::new());
         let taken = Taken { id: id.clone(), plan: Arc::new(plan.clone()), progress, rows, disclosure, revealed };
         // A large plan takes its time to be written.
-        let ((), prepared) = tokio::try_join!(self.record_start(plan, &id, at, lease), self.prepare(taken, lease, how))?;
-        self.execute(prepared).await
+        let (started, prepared) = tokio::join!(self.record_start(plan, &id, at, lease), self.prepare(taken, lease, how));
+        started?;
+        self.execute(prepared?).await
     }
 
     /// Records that a run begins to carry out a plan, and with it that the last one goes no further.
@@ -182,8 +183,9 @@ impl Engine {
         let revealed = self.revealed((&plan, &progress), &rows, &disclosure).await;
         let resumed = fact(&summary.id, self.clock.now(), Fact::RunResumed { by: self.holder.to_string() });
         let taken = Taken { id: summary.id, plan, progress, rows, disclosure, revealed };
-        let ((), prepared) = tokio::try_join!(self.record(lease, vec![resumed]), self.prepare(taken, lease, how))?;
-        self.execute(prepared).await
+        let (recorded, prepared) = tokio::join!(self.record(lease, vec![resumed]), self.prepare(taken, lease, how));
+        recorded?;
+        self.execute(prepared?).await
     }
 
     async fn resumable(&self, run: Option<&RunId>) -> Result<RunSummary> {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Job;
 use crate::clock::Clock;
@@ -32,7 +32,8 @@ pub(super) struct Appended {
     pub objects: usize,
 }
 
-type Append = Pin<Box<dyn Future<Output = Result<Appended>> + Send>>;
+/// Something that goes on whenever somebody waits for it.
+type Going<T> = Option<Pin<Box<dyn Future<Output = Result<T>> + Send>>>;
 
 pub(super) struct Appender {
     store: Arc<dyn Store>,
@@ -40,7 +41,8 @@ pub(super) struct Appender {
     lease: Lease,
     lease_length: Duration,
     renew_at: Instant,
-    on_its_way: Option<Append>,
+    renewal: Going<Lease>,
+    on_its_way: Going<Appended>,
 }
 
 impl Appender {
@@ -52,21 +54,32 @@ impl Appender {
             lease: job.lease.clone(),
             lease_length,
             renew_at: Instant::now() + lease_length / 3,
+            renewal: None,
             on_its_way: None,
         }
     }
 
-    /// When the lease is to be renewed.
-    pub(super) fn renew_at(&self) -> Instant {
-        self.renew_at
+    /// Renews the lease where it is time to; nothing else may be on its way.
+    pub(super) async fn hold(&mut self) -> Result<()> {
+        debug_assert!(self.is_idle(), "some stores do one thing at a time");
+        if Instant::now() >= self.renew_at {
+            self.begin_renewal();
+            let renewed = end(&mut self.renewal).await;
+            self.renewed(renewed)?;
+        }
+        Ok(())
     }
 
-    /// Renews the lease where it is time to.
-    pub(super) async fn hold(&mut self) -> Result<()> {
-        if Instant::now() >= self.renew_at {
-            self.lease = self.store.renew(&self.lease, self.clock.now(), self.lease_length).await?;
-            self.renew_at = Instant::now() + self.lease_length / 3;
-        }
+    fn begin_renewal(&mut self) {
+        let (store, lease, clock, length) = (self.store.clone(), self.lease.clone(), self.clock.clone(), self.lease_length);
+        let renewal = async move { store.renew(&lease, clock.now(), length).await };
+        self.renewal.get_or_insert_with(|| Box::pin(renewal));
+    }
+
+    fn renewed(&mut self, renewed: Result<Lease>) -> Result<()> {
+        self.renewal = None;
+        self.lease = renewed?;
+        self.renew_at = Instant::now() + self.lease_length / 3;
         Ok(())
     }
 
@@ -100,18 +113,38 @@ impl Appender {
         }));
     }
 
-    /// What was on its way, once it is durable; waits for ever while nothing is.
+    /// What was on its way, once it is durable; waits for ever while nothing is, and keeps the lease meanwhile.
     ///
     /// A caller that stops waiting can wait again.
     pub(super) async fn next(&mut self) -> Result<Appended> {
-        let Some(append) = &mut self.on_its_way else { return pending().await };
-        let appended = append.await;
+        loop {
+            tokio::select! {
+                biased;
+                appended = end(&mut self.on_its_way) => {
+                    self.on_its_way = None;
+                    return appended;
+                }
+                renewed = end(&mut self.renewal) => self.renewed(renewed)?,
+                () = sleep_until(self.renew_at), if self.renewal.is_none() => self.begin_renewal(),
+            }
+        }
+    }
+
+    /// Waits no longer for what is on its way: it may become durable all the same.
+    pub(super) fn give_up(&mut self) {
         self.on_its_way = None;
-        appended
     }
 
     /// Leaves what could not be recorded for whoever holds the lease.
     pub(super) async fn leave_late(&mut self, late: Vec<Late>) -> Result<()> {
         self.store.leave_late(late).await
+    }
+}
+
+/// How something ended that goes on; waits for ever where nothing does.
+async fn end<T>(going: &mut Going<T>) -> Result<T> {
+    match going {
+        Some(going) => going.await,
+        None => pending().await,
     }
 }

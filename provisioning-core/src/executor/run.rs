@@ -109,12 +109,19 @@ impl Run {
     /// The error of a journal that cannot be written, once what runs has come to its end; what happened and could not
     /// be recorded goes with it. Whoever asks to stop now does not wait for that.
     async fn broken(&mut self, mut error: Error) -> Error {
-        if !self.appender.is_idle()
-            && let Ok(appended) = self.appender.next().await
-        {
-            self.tell(appended);
+        if !self.appender.is_idle() {
+            let ended = tokio::select! {
+                ended = self.appender.next() => Some(ended),
+                Ok(_) = self.stop.wait_for(|stop| *stop == Stop::Now) => None,
+            };
+            match ended {
+                Some(Ok(appended)) => self.tell(appended),
+                Some(Err(second)) => error = error.with_context("records", second.to_string()),
+                None => {}
+            }
         }
         // Whoever waits for another record hears that there will be none.
+        self.appender.give_up();
         self.turn = Turn::default();
         for (step, failure) in &self.ledger.progress.failures {
             error = error.with_context("failed", format!("`{step}`: {}", failure.message));
@@ -160,7 +167,6 @@ impl Run {
             if let (Some(outcome), true) = (self.outcome, self.appender.is_idle()) {
                 return Ok(outcome);
             }
-            self.appender.hold().await?;
             self.tell_time_left();
             let appended;
             (appended, happenings) = self.wait().await?;
@@ -248,21 +254,19 @@ impl Run {
 
     /// Waits until something happens, and gathers everything that has, with what became durable.
     async fn wait(&mut self) -> Result<(Option<Appended>, Vec<Happening>)> {
-        let renew_at = self.appender.renew_at();
         let timer = self.timers.first().map(|(at, _)| self.begun + *at);
-        let wake = timer.map_or(renew_at, |timer| timer.min(renew_at));
         let (mut appended, mut happenings, mut finished) = (None, Vec::new(), Vec::new());
         tokio::select! {
-            // Only what is looked at goes on.
+            // What is on its way goes on only while it is looked at, and calls may come back all the time.
             biased;
             ended = self.appender.next() => appended = Some(ended?),
-            ended = self.calls.next() => finished.push(Happening::Finished(ended)),
-            Some(identified) = self.identified.recv() => happenings.push(Happening::Identified(identified)),
             Ok(()) = self.stop.changed() => {
                 let asked = *self.stop.borrow_and_update();
                 happenings.push(Happening::Event(self.heed(asked)));
             }
-            () = sleep_until(wake) => {}
+            ended = self.calls.next() => finished.push(Happening::Finished(ended)),
+            Some(identified) = self.identified.recv() => happenings.push(Happening::Identified(identified)),
+            () = sleep_until(timer.unwrap_or_else(Instant::now)), if timer.is_some() => {}
         }
         while let Some(ended) = self.calls.try_next() {
             finished.push(Happening::Finished(ended));

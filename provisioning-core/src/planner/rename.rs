@@ -6,7 +6,7 @@ use super::Input;
 use super::scope::Entry;
 use crate::error::{Diagnostic, Error, Result};
 use crate::name::ResourceName;
-use crate::resource::{Declared, Role, StateRow};
+use crate::resource::{Declared, Role};
 
 /// The rows that are found under an old name.
 #[derive(Debug, Default)]
@@ -66,10 +66,5 @@ impl<'a> Renames<'a> {
         'a: 'n,
     {
         self.declared.get(name).map_or(name, |declared| &declared.name)
-    }
-
-    /// The row of a declaration.
-    pub(super) fn row(&self, state: &'a BTreeMap<ResourceName, StateRow>, name: &ResourceName) -> Option<&'a StateRow> {
-        state.get(self.old_name(name).unwrap_or(name))
     }
 }

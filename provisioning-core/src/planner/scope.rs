@@ -86,7 +86,7 @@ impl<'a> Scope<'a> {
 
     /// The row of a declaration.
     pub(super) fn row(&self, declared: &Declared) -> Option<&'a StateRow> {
-        self.renames.row(self.input.state, &declared.name)
+        self.linked.graph.place(&declared.name).and_then(|place| self.row_at(*place))
     }
 
     /// The resources that a declaration needs.

@@ -29,6 +29,7 @@ pub(super) enum Part {
 }
 
 impl Part {
+    /// Whether a resource that is declared is among them.
     pub(super) fn contains(&self, name: &ResourceName) -> bool {
         match self {
             Self::All => true,

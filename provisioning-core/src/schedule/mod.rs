@@ -1,9 +1,9 @@
 //! The run as a pure state machine: what has happened goes in, what is to be done comes out.
 //!
 //! Everything hard about a run is decided here, without time, threads or storage: time is an argument. What actions append
-//! is on its way from the next [`Event::Appending`] on, and durable at the [`Event::Appended`] after that; what happens
-//! between the two waits for the next append. Results and the intents that follow from them come out of one event, so that
-//! one append carries both.
+//! is on its way from the next [`Event::Appending`] on, and durable at the [`Event::Appended`] after that. Steps are begun at
+//! an `Appending` alone: one append carries results and the intents that follow from them, and what was asked before it left
+//! holds for it.
 
 mod lanes;
 mod node;
@@ -37,7 +37,7 @@ pub enum Event {
     Begin,
     /// What was begun in an earlier life is to be settled, and nothing else is to be begun.
     Settle,
-    /// Everything that was to be appended is on its way.
+    /// An append is about to leave, with everything that was to be appended and with what is begun now.
     Appending,
     /// What was on its way is durable.
     Appended,
@@ -146,8 +146,6 @@ pub struct Schedule {
     nodes: Vec<Node>,
     lanes: Lanes,
     policy: Policy,
-    /// Calls whose intent is to be appended.
-    pending: Vec<(StepIndex, Call)>,
     /// Calls whose intent is on its way.
     appending: Vec<(StepIndex, Call)>,
     /// Calls that run.
@@ -180,7 +178,6 @@ impl Schedule {
             nodes,
             lanes,
             policy,
-            pending: Vec::new(),
             appending: Vec::new(),
             running: 0,
             waiting: 0,
@@ -202,7 +199,7 @@ impl Schedule {
                 self.look = Call::Settle;
                 self.begin_open();
             }
-            Event::Appending => self.appending.append(&mut self.pending),
+            Event::Appending => self.start(&mut actions),
             Event::Appended => actions.extend(self.appending.drain(..).map(|(step, call)| Action::Call(step, call))),
             Event::Replied(step, reply) => self.replied(now, step, reply, &mut actions),
             Event::Timer(step) => self.timer(step),
@@ -211,7 +208,6 @@ impl Schedule {
             Event::Unpause => {}
             Event::Cancel => self.asked = Asked::Stop,
         }
-        self.start(&mut actions);
         if self.is_over() && !self.finished {
             self.finished = true;
             actions.push(Action::Finish(self.outcome()));
@@ -374,7 +370,7 @@ impl Schedule {
                 node.attempt += 1;
                 actions.push(Action::AppendStarted(step, node.attempt));
             }
-            self.pending.push((step, call));
+            self.appending.push((step, call));
         }
     }
 

@@ -26,17 +26,18 @@ fn failure() -> Failure {
     Failure { kind: ErrorKind::Unavailable, message: "no".into(), hint: None }
 }
 
-/// What a list of events makes a first run of a plan do, a line an event.
+/// What a list of events makes a first run of a plan do, a line an event; an append leaves after each.
 fn trace(steps: &[&str], policy: Policy, events: &[Event]) -> String {
     let plan = plan(steps);
     let mut schedule = Schedule::new(&plan, |_| Status::Pending, policy);
     let name = |step: &StepIndex| plan.steps[*step].resource.to_string();
     let mut text = String::new();
     for event in events {
-        if *event == Event::Appended {
-            assert_eq!(schedule.on(Duration::ZERO, Event::Appending), [], "nothing follows from an append that is on its way");
+        let mut actions = schedule.on(Duration::ZERO, event.clone());
+        if *event != Event::Appended {
+            actions.extend(schedule.on(Duration::ZERO, Event::Appending));
         }
-        let shown: Vec<_> = schedule.on(Duration::ZERO, event.clone()).iter().map(|action| show(action, &name)).collect();
+        let shown: Vec<_> = actions.iter().map(|action| show(action, &name)).collect();
         writeln!(text, "{}", shown.join(", ")).unwrap();
     }
     text
@@ -119,8 +120,9 @@ fn the_way_that_takes_longest_by_estimate_goes_first() {
         done a, start b 1
         ",
     );
-    schedule.on(Duration::ZERO, Event::Begin);
-    schedule.on(Duration::ZERO, done(0));
+    for event in [Event::Begin, Event::Appending, done(0)] {
+        schedule.on(Duration::ZERO, event);
+    }
     assert_eq!(schedule.time_left(), Some(Duration::from_secs(3)));
 }
 
@@ -293,26 +295,40 @@ fn a_run_taken_up_again_looks_at_what_was_open_and_begins_the_rest() {
     let name = |step: &StepIndex| plan.steps[*step].resource.to_string();
     let mut on =
         |event| schedule.on(Duration::ZERO, event).iter().map(|action| show(action, &name)).collect::<Vec<_>>().join(", ");
-    assert_eq!(on(Event::Begin), "start c 4");
-    assert_eq!(on(Event::Appending), "");
+    assert_eq!(on(Event::Begin), "");
+    assert_eq!(on(Event::Appending), "start c 4");
     assert_eq!(on(Event::Appended), "recover b, call c");
+}
+
+/// A run of three steps, two at once: what each event makes it do.
+fn three() -> impl FnMut(Event) -> String {
+    let plan = plan(&["a", "b", "c"]);
+    let mut schedule = Schedule::new(&plan, |_| Status::Pending, policy(2, OnFailure::Stop));
+    move |event| {
+        let name = |step: &StepIndex| plan.steps[*step].resource.to_string();
+        schedule.on(Duration::ZERO, event).iter().map(|action| show(action, &name)).collect::<Vec<_>>().join(", ")
+    }
 }
 
 #[test]
 fn what_happens_while_an_append_is_on_its_way_waits_for_the_next() {
-    let plan = plan(&["a", "b", "c"]);
-    let mut schedule = Schedule::new(&plan, |_| Status::Pending, policy(2, OnFailure::Stop));
-    let name = |step: &StepIndex| plan.steps[*step].resource.to_string();
-    let mut on =
-        |event| schedule.on(Duration::ZERO, event).iter().map(|action| show(action, &name)).collect::<Vec<_>>().join(", ");
-    assert_eq!(on(Event::Begin), "start a 1, start b 1");
-    on(Event::Appending);
+    let mut on = three();
+    assert_eq!((on(Event::Begin).as_str(), on(Event::Appending).as_str()), ("", "start a 1, start b 1"));
     assert_eq!(on(Event::Appended), "call a, call b");
-    assert_eq!(on(done(0)), "done a, start c 1");
-    on(Event::Appending);
+    assert_eq!((on(done(0)).as_str(), on(Event::Appending).as_str()), ("done a", "start c 1"));
     assert_eq!(on(done(1)), "done b");
     assert_eq!(on(Event::Appended), "call c");
     assert_eq!(on(done(2)), "done c, finish completed");
+}
+
+#[test]
+fn a_stop_that_comes_before_an_append_leaves_begins_nothing_with_it() {
+    let mut on = three();
+    for event in [Event::Begin, Event::Appending, Event::Appended, done(0), Event::Cancel] {
+        on(event);
+    }
+    assert_eq!((on(Event::Appending).as_str(), on(Event::Appended).as_str()), ("", ""));
+    assert_eq!(on(done(1)), "done b, finish cancelled");
 }
 
 /// A small random source, so that a seed is all there is to a case.

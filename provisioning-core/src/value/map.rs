@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Value;
 use super::inside::{Inside, Noted};
 
-/// Values by key, in the order of their keys.
+/// Values by key, in the order of their keys; whatever else it holds, it notes only what stands in values.
 #[derive(Debug, Clone)]
 pub struct Map<T = Value> {
     entries: Vec<(Arc<str>, T)>,

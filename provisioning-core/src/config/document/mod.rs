@@ -196,7 +196,6 @@ impl Reader<'_> {
             {
                 let others = self.taken.iter().filter(|(_, (what, _))| *what != "service");
                 let others: BTreeSet<&str> = others.map(|(name, _)| name.as_str()).collect();
-
                 let message = format!("there is no resource `{host}` to run on");
                 let problem = Diagnostic::new(origin.clone(), format!("services.{}.on", name.base()), message);
                 unknown.push((problem, suggestion(host.as_str(), others.iter().copied())));

@@ -185,7 +185,8 @@ impl<'a> Walk<'a> {
         if row.deposed.is_empty() || !removes {
             return Ok(());
         }
-        let selected = |name: &ResourceName| self.selection.declared.contains(name) || self.selection.rows.contains(name);
+        let declared = |name: &ResourceName| self.scope.linked.graph.contains(name) && self.selection.declared.contains(name);
+        let selected = |name: &ResourceName| declared(name) || self.selection.rows.contains(name);
         if self.scope.kept().dependents(name).into_iter().all(|(dependent, _)| selected(dependent)) {
             let schema = self.schema_of(row)?;
             self.result.leftovers.push(Leftover { name: name.clone(), row, schema });

@@ -52,9 +52,7 @@ impl Walk<'_> {
             known && schema.persistable(&schema.hidden(&resolved), &seal) == row.inputs
         })
     }
-}
 
-impl Walk<'_> {
     /// Whether a value gives another one when it is resolved, seen without putting it together. Says no where that is not
     /// plain to see.
     fn gives(&self, written: &Value, kept: &Value) -> bool {

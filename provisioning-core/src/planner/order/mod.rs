@@ -255,7 +255,8 @@ impl<'a> Order<'a> {
     }
 
     fn own_steps(&mut self, decision: &'a Decision<'a>) {
-        let rename = self.decided_mut(decision.place, &decision.name).steps.rename;
+        let place = decision.place.or_else(|| self.scope.linked.graph.place(&decision.name).copied());
+        let rename = self.decided_mut(place, &decision.name).steps.rename;
         let [forward, backward] = [forward_step(decision), backward_step(decision)].map(|step| {
             let step = self.graph.add(&step?);
             if let Some(rename) = rename {
@@ -270,7 +271,7 @@ impl<'a> Order<'a> {
             }
         }
         let steps = Steps { rename, forward, backward };
-        *self.decided_mut(decision.place, &decision.name) = Decided { decision: Some(decision), steps };
+        *self.decided_mut(place, &decision.name) = Decided { decision: Some(decision), steps };
         self.steps.push(steps);
     }
 
@@ -365,6 +366,11 @@ impl<'a> Order<'a> {
                 if let Some(made) = steps.forward.filter(|_| decision.is_some_and(|decision| decision.old_schema.is_some())) {
                     self.requires(made, gone);
                 }
+            }
+        }
+        for left in leftovers {
+            for index in 0..left.row.deposed.len() {
+                let gone = self.graph.add(&leftover_step(&left.name, index));
                 for (dependent, _) in self.scope.kept().dependents(&left.name) {
                     for index in 0..count.get(dependent).copied().unwrap_or_default() {
                         let before = self.graph.add(&leftover_step(dependent, index));

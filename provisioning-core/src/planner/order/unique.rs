@@ -3,9 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::{Order, Steps, leftover_step};
+use crate::name::StepId;
 use crate::plan::ChangeKind;
 use crate::planner::claim::{Claim, unique_fields};
 use crate::planner::compare::Decision;
+
+/// The step after which a value is free; one that deletes what was left over may not be in the graph yet.
+#[derive(Clone, PartialEq)]
+enum Gone {
+    Step(usize),
+    Leftover(StepId),
+}
 
 impl<'a> Order<'a> {
     pub(super) fn unique_values(&mut self) {
@@ -20,18 +28,22 @@ impl<'a> Order<'a> {
             for field in unique_fields(&decision.schema) {
                 let Some(value) = decision.wanted.field(field).filter(|value| !value.has_unknown()) else { continue };
                 let claim = Claim::new(&declared.role, &declared.kind, field, value);
-                if let Some(gone) = freed.get(&claim).filter(|gone| **gone != taker) {
-                    waits.push((taker, *gone));
+                if let Some(gone) = freed.get(&claim).filter(|gone| **gone != Gone::Step(taker)) {
+                    waits.push((taker, gone.clone()));
                 }
             }
         }
         for (taker, gone) in waits {
+            let gone = match gone {
+                Gone::Step(step) => step,
+                Gone::Leftover(id) => self.graph.add(&id),
+            };
             self.requires(taker, gone);
         }
     }
 
     /// The unique values that somebody has and gives up, and the step after which they are free.
-    fn freed<'d>(&mut self, decisions: &'d [(&'a Decision<'a>, Steps)]) -> BTreeMap<Claim<'d>, usize>
+    fn freed<'d>(&self, decisions: &'d [(&'a Decision<'a>, Steps)]) -> BTreeMap<Claim<'d>, Gone>
     where
         'a: 'd,
     {
@@ -44,7 +56,7 @@ impl<'a> Order<'a> {
                 let stays = decision.old_schema.is_none() && decision.wanted.field(field) == Some(value);
                 let step = if decision.change == ChangeKind::Update { steps.forward } else { steps.backward };
                 if let (false, Some(step)) = (stays, step) {
-                    freed.insert(Claim::new(&row.role, &row.kind, field, value), step);
+                    freed.insert(Claim::new(&row.role, &row.kind, field, value), Gone::Step(step));
                 }
             }
         }
@@ -52,7 +64,7 @@ impl<'a> Order<'a> {
             for field in unique_fields(&left.schema) {
                 for (index, object) in left.row.deposed.iter().enumerate() {
                     if let Some(value) = object.outputs.field(field) {
-                        let gone = self.graph.add(&leftover_step(&left.name, index));
+                        let gone = Gone::Leftover(leftover_step(&left.name, index));
                         freed.insert(Claim::new(&left.row.role, &left.row.kind, field, value), gone);
                     }
                 }

@@ -98,7 +98,7 @@ impl SqliteStore {
     }
 
     /// Begins to read the rows on a thread of its own: whoever asks for them next has not to wait for all of it. To be called
-    /// before something else that takes its time.
+    /// before something else that takes its time; whoever reads anything from the store meanwhile waits for it.
     pub fn read_ahead(&self) {
         let reader = self.reader.clone();
         // Where this goes wrong whoever asks for the rows reads them, and is told.
