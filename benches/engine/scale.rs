@@ -11,6 +11,8 @@ use crate::{Process, Result, process};
 
 /// How many resources the smallest graph has.
 const FIRST: usize = 100;
+/// How often each graph is measured: the small ones take milliseconds.
+const ROUNDS: usize = 3;
 /// A chain commits once a step, which is the disk's time: there is nothing to learn from more of it.
 const LONGEST_CHAIN: usize = 10_000;
 /// From how many resources on growth counts: below, what does not depend on the number is most of it.
@@ -70,7 +72,15 @@ fn exponent(small: &Taken, large: &Taken, of: fn(&Taken) -> f64) -> f64 {
     (of(large) / of(small)).ln() / (number(large.count) / number(small.count)).ln()
 }
 
+/// The round in the middle, by the time of its plans.
 fn one(shape: Shape, count: usize, folder: &Path) -> Result<Taken> {
+    let mut rounds = (0..ROUNDS).map(|_| round(shape, count, folder)).collect::<Result<Vec<_>>>()?;
+    let plans = |taken: &Taken| APPLIED_PLAN(taken) + NO_OP(taken);
+    rounds.sort_by(|a, b| plans(a).total_cmp(&plans(b)));
+    Ok(rounds.swap_remove(ROUNDS / 2))
+}
+
+fn round(shape: Shape, count: usize, folder: &Path) -> Result<Taken> {
     let case = Case { shape, count, source: Source::Json, parallelism: 16, beside_terraform: false };
     let place = folder.join(format!("{shape}-{count}"));
     std::fs::create_dir_all(&place)?;

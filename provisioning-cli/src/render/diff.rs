@@ -28,7 +28,7 @@ pub(crate) enum Texts {
 /// What becomes of the texts in a field.
 pub(super) fn write(text: &mut String, field: &FieldChange, shown: Texts) {
     for change in &field.texts {
-        if change.path != field.field {
+        if change.path != *field.field {
             writeln!(text, "{}{}", &INDENT[2..], paint(DIM, &change.path)).expect(INFALLIBLE);
         }
         let limit = if shown == Texts::All { usize::MAX } else { LINES };

@@ -1,9 +1,10 @@
 //! The calls that run: prepared from what is known, bounded in time, and turned into replies.
 
-use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, oneshot};
@@ -51,12 +52,12 @@ pub(super) struct Calls {
     observer: Observer,
     identified: mpsc::UnboundedSender<Identified>,
     tasks: JoinSet<Result<Effect>>,
-    step_of: HashMap<task::Id, (StepIndex, Call)>,
-    targets: HashMap<StepIndex, Result<Option<Target>>>,
-    phases: HashMap<StepIndex, String>,
-    objects: HashMap<StepIndex, Option<Object>>,
+    step_of: FxHashMap<task::Id, (StepIndex, Call)>,
+    targets: FxHashMap<StepIndex, Result<Option<Target>>>,
+    phases: FxHashMap<StepIndex, String>,
+    objects: FxHashMap<StepIndex, Option<Object>>,
     /// The steps that were called again in this attempt: what the first call did may stand.
-    again: HashSet<StepIndex>,
+    again: FxHashSet<StepIndex>,
     /// The objects that exist and of which no record is durable yet.
     pub unrecorded: Vec<(StepIndex, String)>,
 }
@@ -75,11 +76,11 @@ impl Calls {
             observer: job.observer.clone(),
             identified,
             tasks: JoinSet::new(),
-            step_of: HashMap::new(),
-            targets: HashMap::new(),
+            step_of: FxHashMap::default(),
+            targets: FxHashMap::default(),
             phases: job.plan.steps.iter().enumerate().filter_map(phase).collect(),
-            objects: HashMap::new(),
-            again: HashSet::new(),
+            objects: FxHashMap::default(),
+            again: FxHashSet::default(),
             unrecorded: Vec::new(),
         }
     }

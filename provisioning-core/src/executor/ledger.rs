@@ -1,7 +1,9 @@
 //! What the run knows while it runs: statuses, rows and outputs, moved by the same records that go to disk.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
 
 use super::tools::World;
 use crate::clock::Timestamp;
@@ -22,7 +24,7 @@ pub(super) struct Ledger {
     pub world: World<'static>,
     rows: BTreeMap<ResourceName, StateRow>,
     /// The resolved inputs of steps that run, secrets included; never written.
-    inputs: HashMap<usize, Value>,
+    inputs: FxHashMap<usize, Value>,
 }
 
 impl Ledger {
@@ -48,7 +50,7 @@ impl Ledger {
                 world.set_row(&step.resource, row);
             }
         }
-        Self { run, plan, progress, world, rows, inputs: HashMap::new() }
+        Self { run, plan, progress, world, rows, inputs: FxHashMap::default() }
     }
 
     pub(super) fn set_inputs(&mut self, step: usize, inputs: Value) {

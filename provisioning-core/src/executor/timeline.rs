@@ -1,7 +1,8 @@
 //! When the steps of a run began and ended, and which of them it waited for.
 
-use std::collections::HashMap;
 use std::time::Duration;
+
+use rustc_hash::FxHashMap;
 
 use serde::{Serialize, Serializer};
 
@@ -13,7 +14,7 @@ use crate::schedule::StepIndex;
 /// When steps began and ended, counted from when the run began.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
-    spans: HashMap<StepIndex, Span>,
+    spans: FxHashMap<StepIndex, Span>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +63,7 @@ impl Timeline {
         if self.spans.len() < 2 {
             return None;
         }
-        let index: HashMap<&StepId, StepIndex> = plan.steps.iter().enumerate().map(|(at, step)| (&step.id, at)).collect();
+        let index: FxHashMap<&StepId, StepIndex> = plan.steps.iter().enumerate().map(|(at, step)| (&step.id, at)).collect();
         let before = |at: StepIndex| {
             let step = &plan.steps[at];
             step.requires.iter().chain(&step.after).filter_map(|on| index.get(on).copied())

@@ -1,6 +1,8 @@
 //! How far a run has come, by its records.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
 
 use super::Status;
 use crate::error::{Failure, Result};
@@ -13,9 +15,9 @@ use crate::value::Value;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Progress {
     /// The status of every step that has a record.
-    pub steps: HashMap<StepId, Status>,
+    pub steps: FxHashMap<StepId, Status>,
     /// The inputs of the last attempt of each open step.
-    pub inputs: HashMap<StepId, Value>,
+    pub inputs: FxHashMap<StepId, Value>,
     /// The answers of the lookups that the run read, over what was asked.
     pub answers: BTreeMap<StepId, Value>,
     /// Why steps failed, in the order in which they did.

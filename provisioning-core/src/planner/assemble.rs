@@ -18,8 +18,10 @@ use crate::value::Value;
 
 pub(super) fn assemble(scope: &Scope<'_>, compared: Compared<'_>, ordered: &Ordered) -> Plan {
     let (input, graph) = (&scope.input, &ordered.graph);
-    let steps = (0..graph.len()).map(|_| None).collect();
-    let mut assembly = Assembly { scope, graph, steps, changes: Vec::with_capacity(compared.decisions.len()) };
+    let (steps, mut ranks) = ((0..graph.len()).map(|_| None).collect(), vec![0; graph.len()]);
+    ordered.order.iter().enumerate().for_each(|(rank, place)| ranks[*place] = rank);
+    let changes = Vec::with_capacity(compared.decisions.len());
+    let mut assembly = Assembly { scope, graph, ranks, steps, changes };
     if !compared.renames.is_empty() {
         let changing: BTreeSet<_> = compared.decisions.iter().map(|decision| &decision.name).collect();
         for (from, declared) in &compared.renames {
@@ -32,8 +34,8 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: Compared<'_>, ordered: &Orde
     for left in &compared.leftovers {
         assembly.leftover(left);
     }
-    let Assembly { mut steps, changes, .. } = assembly;
-    let steps: Vec<_> = ordered.order.iter().filter_map(|place| steps[*place].take()).collect();
+    let Assembly { steps, changes, .. } = assembly;
+    let steps: Vec<_> = steps.into_iter().flatten().collect();
     Plan {
         secrets: BTreeMap::new(),
         format: FORMAT,
@@ -99,7 +101,9 @@ fn basis(scope: &Scope<'_>, steps: &[Step]) -> BTreeMap<ResourceName, u64> {
 struct Assembly<'a> {
     scope: &'a Scope<'a>,
     graph: &'a Graph<StepId>,
-    /// The steps by their places in the graph.
+    /// Where in the order each place of the graph comes.
+    ranks: Vec<usize>,
+    /// The steps, in order.
     steps: Vec<Option<Step>>,
     changes: Vec<ResourceChange>,
 }
@@ -124,14 +128,16 @@ impl Assembly<'_> {
             Existing { name: &decision.name, row, prior, undo }
         };
         if let (Some(action), Some(place)) = (forward, steps.forward) {
-            self.steps[place] = Some(match (decision.declared, decision.row) {
+            let step = match (decision.declared, decision.row) {
                 (Some(declared), _) => self.declared_step(place, (declared, &decision), action),
                 (None, Some(row)) => self.existing_step(place, existing(row, &decision.schema.undo), action),
                 (None, None) => unreachable!("a decision is about a declaration or a row"),
-            });
+            };
+            self.put(place, step);
         }
         if let (Some(action), Some(place), Some(row)) = (backward, steps.backward, decision.row) {
-            self.steps[place] = Some(self.existing_step(place, existing(row, old_undo), action));
+            let step = self.existing_step(place, existing(row, old_undo), action);
+            self.put(place, step);
         }
         self.changes.push(change(decision, undo));
     }
@@ -220,6 +226,10 @@ impl Assembly<'_> {
         (requires, after)
     }
 
+    fn put(&mut self, place: usize, step: Step) {
+        self.steps[self.ranks[place]] = Some(step);
+    }
+
     /// The place of a step.
     fn place(&self, id: &StepId) -> usize {
         self.graph.place(id).copied().expect("every step was ordered")
@@ -235,7 +245,7 @@ impl Assembly<'_> {
         let role = if matches!(row.role, Role::Service { .. }) { step.role.clone() } else { row.role.clone() };
         let new_name = |name: &ResourceName| self.scope.renames.new_name(name).clone();
         let depends_on = if changes { row.depends_on.iter().map(new_name).collect() } else { step.depends_on.clone() };
-        self.steps[place] = Some(Step { kind: row.kind.clone(), role, depends_on, ..step });
+        self.put(place, Step { kind: row.kind.clone(), role, depends_on, ..step });
         self.changes.push(ResourceChange {
             name: declared.name.clone(),
             kind: row.kind.clone(),
@@ -253,7 +263,8 @@ impl Assembly<'_> {
         for (index, object) in row.deposed.iter().enumerate() {
             let place = self.place(&leftover_step(name, index));
             let existing = Existing { name, row, prior: Some(object.clone()), undo: &schema.undo };
-            self.steps[place] = Some(self.existing_step(place, existing, Action::Delete));
+            let step = self.existing_step(place, existing, Action::Delete);
+            self.put(place, step);
         }
         self.changes.push(ResourceChange {
             name: name.clone(),

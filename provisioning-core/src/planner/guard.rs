@@ -50,7 +50,7 @@ fn two_at_once(decision: &Decision<'_>) -> Option<Diagnostic> {
         let hint = "give the new one another name, or take `create_before_destroy` away";
         return Some(Diagnostic::new(declared.origin.clone(), place, message).with_hint(hint));
     }
-    let kept = |name: &str| decision.wanted.field(name).is_some() && !decision.fields.iter().any(|field| field.field == name);
+    let kept = |name: &str| decision.wanted.field(name).is_some() && !decision.fields.iter().any(|field| *field.field == *name);
     let name = unique_fields(&decision.schema).find(|name| kept(name))?;
     let message = format!("is replaced by a new one first{why}, and both would have the same `{name}`");
     let hint = "change that field too, or take `create_before_destroy` away";

@@ -1,11 +1,13 @@
 //! The pure difference between what is wanted and what is there, field by field.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Declared, StateRow, TextChange};
 use crate::error::Origin;
+use crate::name::shared;
 use crate::record::Object;
 use crate::schema::{Change, Presence, Schema};
 use crate::value::Value;
@@ -14,7 +16,7 @@ use crate::value::Value;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FieldChange {
     /// The field.
-    pub field: String,
+    pub field: Arc<str>,
     /// Its value now, in the form that may be kept.
     pub before: Value,
     /// Its value to be, in the form that may be kept.
@@ -75,7 +77,7 @@ fn change(
         return None;
     }
     Some(FieldChange {
-        field: name.to_owned(),
+        field: shared(name),
         cause: if after == recorded { Cause::Drifted } else { Cause::Edited },
         forces_replacement: field.is_some_and(|field| field.on_change == Change::Replace),
         origin: declared.origins.get(name).cloned(),

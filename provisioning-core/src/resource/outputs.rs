@@ -1,7 +1,9 @@
 //! The outputs of resources, found by what a reference calls them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
+
+use rustc_hash::FxHashMap;
 
 use super::{Role, StateRow};
 use crate::error::Result;
@@ -16,8 +18,8 @@ pub(crate) struct Outputs<'r> {
     secrets: Value,
     /// What says it of resources of which nothing else was set, as far as they have objects.
     rows: Option<&'r BTreeMap<ResourceName, StateRow>>,
-    resources: HashMap<ResourceName, Given>,
-    bases: HashMap<String, ResourceName>,
+    resources: FxHashMap<ResourceName, Given>,
+    bases: FxHashMap<String, ResourceName>,
 }
 
 /// What was set of a resource.

@@ -1,7 +1,8 @@
 //! One step as the schedule sees it.
 
-use std::collections::HashMap;
 use std::time::Duration;
+
+use rustc_hash::FxHashMap;
 
 use super::{Call, StepIndex};
 use crate::journal::Status;
@@ -72,7 +73,7 @@ fn mix(seed: u64) -> u64 {
 }
 
 pub(super) fn nodes(plan: &Plan, status: &impl Fn(usize) -> Status) -> Vec<Node> {
-    let index: HashMap<&StepId, usize> = plan.steps.iter().enumerate().map(|(index, step)| (&step.id, index)).collect();
+    let index: FxHashMap<&StepId, usize> = plan.steps.iter().enumerate().map(|(index, step)| (&step.id, index)).collect();
     let mut nodes: Vec<Node> = plan
         .steps
         .iter()

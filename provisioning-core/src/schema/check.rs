@@ -24,8 +24,20 @@ impl Schema {
     pub fn check_resolved(&self, inputs: &Value, path: &str) -> Vec<Diagnostic> {
         let mut problems = Vec::new();
         let mut checker = Checker { problems: &mut problems, references: References::Fail };
-        checker.object(&self.fields, &Node::from(inputs.clone()), path);
+        checker.object(&self.fields, &self.node(inputs), path);
         problems
+    }
+
+    /// Fields as nodes; what may be anything stays whole, since nobody looks into it.
+    fn node(&self, inputs: &Value) -> Node {
+        let Value::Map(fields) = inputs else { return Node::from(inputs.clone()) };
+        let whole = |name: &str| self.fields.get(name).is_some_and(|field| field.kind == FieldType::Any);
+        let node = |name: &str, value: &Value| match value.clone() {
+            value if whole(name) => Node::new(NodeValue::Leaf(value), None),
+            value => Node::from(value),
+        };
+        let entries = fields.iter().map(|(name, value)| (name.clone(), node(name, value)));
+        Node::new(NodeValue::Map(entries.collect()), None)
     }
 }
 

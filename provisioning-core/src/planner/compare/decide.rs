@@ -282,7 +282,7 @@ fn all_fields(declared: &Declared, wanted: &Value) -> Vec<FieldChange> {
     let fields = wanted.as_map().into_iter().flatten();
     fields
         .map(|(field, after)| FieldChange {
-            field: field.to_string(),
+            field: field.clone(),
             before: Value::Null,
             after: after.clone(),
             cause: Cause::Edited,

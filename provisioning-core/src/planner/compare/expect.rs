@@ -80,7 +80,7 @@ pub(super) fn outputs(made: &Made<'_>, row: Option<&StateRow>) -> Value {
 /// The outputs that an update may give another value that nobody knows yet.
 fn updated<'a>(made: &'a Made<'_>) -> Vec<&'a str> {
     let decision = &made.decision;
-    let changes = |name: &str| decision.fields.iter().any(|change| change.field == name);
+    let changes = |name: &str| decision.fields.iter().any(|change| *change.field == *name);
     let service = decision.declared.is_some_and(|declared| matches!(declared.role, Role::Service { .. }));
     // A service that differs for a reason of its own is applied again: nobody knows what that gives.
     let again = service && decision.fields.is_empty();
@@ -90,6 +90,6 @@ fn updated<'a>(made: &'a Made<'_>) -> Vec<&'a str> {
         let moves = field.follows.iter().any(|name| changes(name)) || repaired && !field.follows.is_empty();
         field.presence == Presence::Computed && again || moves
     });
-    let taken_away = decision.fields.iter().filter(|change| change.after == Value::Null).map(|change| change.field.as_str());
+    let taken_away = decision.fields.iter().filter(|change| change.after == Value::Null).map(|change| change.field.as_ref());
     follow.map(|(name, _)| name.as_str()).chain(taken_away).collect()
 }

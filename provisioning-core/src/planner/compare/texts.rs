@@ -34,7 +34,7 @@ impl Walk<'_> {
     pub(super) fn show_texts(&self, decision: &mut Decision<'_>, wanted: &Value) {
         let (schema, row, declared) = (decision.schema.clone(), decision.row, decision.declared);
         for change in &mut decision.fields {
-            let name = change.field.as_str();
+            let name = change.field.as_ref();
             let Some(field) = schema.fields.get(name).filter(|field| field.has_text()) else { continue };
             let now = row.and_then(|row| self.text_now(row, &schema, name, &change.before));
             let old = Side { value: now.as_ref(), written: row.and_then(|row| row.written.field(name)) };
