@@ -61,12 +61,21 @@ impl Tables<'_> {
         for (id, run) in &batch.runs {
             self.put_run(id, run)?;
         }
+        let sql = "INSERT INTO records (seq, run, body, hash) VALUES (?1, ?2, ?3, ?4)";
+        let mut insert = self.0.prepare_cached(sql).map_err(explain)?;
         for Link { seq, run, body, hash } in &batch.links {
-            let values = params![int(*seq), run, Text(body), hash.as_str()];
-            self.write("INSERT INTO records (seq, run, body, hash) VALUES (?1, ?2, ?3, ?4)", values)?;
+            insert.execute(params![int(*seq), run, Text(body), hash.as_str()]).map_err(explain)?;
         }
+        let sql = "INSERT INTO state (name, version, body) VALUES (?1, ?2, ?3)
+            ON CONFLICT (name) DO UPDATE SET version = excluded.version, body = excluded.body";
+        let mut upsert = self.0.prepare_cached(sql).map_err(explain)?;
         for (name, row) in &batch.rows {
-            self.put_row(name, row.as_ref())?;
+            match row {
+                Some(row) => {
+                    upsert.execute(params![name.as_str(), int(row.version), Text(&row.body)]).map_err(explain)?;
+                }
+                None => self.write("DELETE FROM state WHERE name = ?1", params![name.as_str()])?,
+            }
         }
         Ok(())
     }
@@ -149,15 +158,6 @@ impl Tables<'_> {
         let sql = "INSERT INTO runs (id, first, last, body) VALUES (?1, ?2, ?3, ?4)
             ON CONFLICT (id) DO UPDATE SET last = excluded.last, body = excluded.body";
         self.write(sql, values)
-    }
-
-    fn put_row(&self, name: &ResourceName, row: Option<&RowText>) -> Result<()> {
-        let Some(row) = row else {
-            return self.write("DELETE FROM state WHERE name = ?1", params![name.as_str()]);
-        };
-        let sql = "INSERT INTO state (name, version, body) VALUES (?1, ?2, ?3)
-            ON CONFLICT (name) DO UPDATE SET version = excluded.version, body = excluded.body";
-        self.write(sql, params![name.as_str(), int(row.version), Text(&row.body)])
     }
 
     fn write(&self, sql: &str, values: &[&dyn ToSql]) -> Result<()> {
