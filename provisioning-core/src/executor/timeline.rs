@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
-
 use serde::{Serialize, Serializer};
 
 use crate::clock::write_seconds;

@@ -7,7 +7,7 @@ use super::scope::present;
 use crate::error::{Diagnostic, Origin};
 use crate::name::SECRET;
 use crate::resource::Desired;
-use crate::value::{Map, Reference, Segment, Template, Value};
+use crate::value::{Map, Reference, Segment, Value};
 
 /// What is known of the secrets of a workspace.
 #[derive(Debug, Clone, Default)]
@@ -72,9 +72,9 @@ pub fn secret_uses(desired: &Desired) -> BTreeMap<String, SecretUse> {
 /// The secrets that a value refers to.
 pub fn secret_names(value: &Value) -> Vec<String> {
     let mut names = Vec::new();
-    if !value.any(&|part| {
-        matches!(part, Value::String(text) if Template::is_in(text) && text.contains(SECRET)) || matches!(part, Value::Render(_))
-    }) {
+    let may_name =
+        |part: &Value| matches!(part, Value::String(text) if text.contains(SECRET)) || matches!(part, Value::Render(_));
+    if !value.has_references() || !value.any(&may_name) {
         return names;
     }
     // What does not parse is reported where references are linked.

@@ -66,6 +66,11 @@ impl<T> Map<T> {
         self.entries.iter().map(|(_, value)| value)
     }
 
+    /// What stands in it, at any depth.
+    pub(super) fn inside(&self) -> Inside {
+        self.inside
+    }
+
     fn place(&self, key: &str) -> Result<usize, usize> {
         self.entries.binary_search_by(|(known, _)| known.as_ref().cmp(key))
     }
@@ -97,13 +102,6 @@ impl<T: Noted> Map<T> {
 
     fn look(&mut self) {
         self.inside = self.values().fold(Inside::default(), |inside, value| inside.and(value.inside()));
-    }
-}
-
-impl<T> Map<T> {
-    /// What stands in it, at any depth.
-    pub(super) fn inside(&self) -> Inside {
-        self.inside
     }
 }
 
