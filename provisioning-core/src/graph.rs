@@ -6,12 +6,13 @@
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Write as _};
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash};
 
+use hashbrown::HashTable;
 use petgraph::algo::{kosaraju_scc, toposort};
-use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
+use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
-use rustc_hash::FxHashMap;
+use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 
 pub use petgraph::Direction;
@@ -29,33 +30,38 @@ pub enum Dependency {
 /// A directed graph whose nodes are found by name.
 #[derive(Debug, Clone)]
 pub struct Graph<N> {
+    /// Two edges may lead from one node to another: of what is read the harder one counts.
     inner: DiGraph<N, Dependency>,
-    index: FxHashMap<N, usize>,
-    /// A hub may have as many edges as there are nodes, so that looking through them will not do.
-    edges: FxHashMap<(NodeIndex, NodeIndex), EdgeIndex>,
+    /// Places, found by the hashes of the names that stand there.
+    index: HashTable<usize>,
 }
 
 impl<N> Default for Graph<N> {
     fn default() -> Self {
-        Self { inner: DiGraph::new(), index: FxHashMap::default(), edges: FxHashMap::default() }
+        Self { inner: DiGraph::new(), index: HashTable::new() }
     }
 }
 
 impl<N: Ord + Hash + Clone + Display> Graph<N> {
-    /// Makes room for so many more nodes.
-    pub fn reserve(&mut self, nodes: usize) {
-        self.index.reserve(nodes);
-        self.inner.reserve_nodes(nodes);
+    /// One with room for so many nodes.
+    pub fn with_capacity(nodes: usize) -> Self {
+        Self { inner: DiGraph::with_capacity(nodes, nodes), index: HashTable::with_capacity(nodes) }
     }
 
     /// Adds a node, and gives its place; one that is there already stays as it is.
     pub fn add(&mut self, name: &N) -> usize {
-        if let Some(place) = self.index.get(name) {
+        if let Some(place) = self.place(name) {
             return *place;
         }
-        let place = self.inner.add_node(name.clone()).index();
-        self.index.insert(name.clone(), place);
+        let place = self.push(name.clone());
+        let Self { inner, index } = self;
+        index.insert_unique(hash(name), place, |place| hash(&inner[NodeIndex::new(*place)]));
         place
+    }
+
+    /// Adds a node that is known by its place alone.
+    pub fn push(&mut self, name: N) -> usize {
+        self.inner.add_node(name).index()
     }
 
     /// Makes one node depend on another; both are added where they are missing, and of two edges the harder one stays.
@@ -66,13 +72,7 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
 
     /// The same of two nodes by their places.
     pub fn depend_at(&mut self, dependent: usize, on: usize, dependency: Dependency) {
-        let (from, to) = (NodeIndex::new(on), NodeIndex::new(dependent));
-        match self.edges.get(&(from, to)) {
-            Some(edge) => self.inner[*edge] = self.inner[*edge].max(dependency),
-            None => {
-                self.edges.insert((from, to), self.inner.add_edge(from, to, dependency));
-            }
-        }
+        self.inner.add_edge(NodeIndex::new(on), NodeIndex::new(dependent), dependency);
     }
 
     /// The place of a node.
@@ -80,7 +80,7 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
     where
         N: Borrow<Q>,
     {
-        self.index.get(name)
+        self.index.find(hash(name), |place| self.name(*place).borrow() == name)
     }
 
     /// The name of the node at a place.
@@ -90,15 +90,33 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
 
     /// What the node at a place depends on, in the order of places.
     pub fn dependencies_at(&self, place: usize) -> Vec<(usize, Dependency)> {
+        harder(self.edges_to(place).collect())
+    }
+
+    /// The edges to the node at a place; two may come from the same other place.
+    pub fn edges_to(&self, place: usize) -> impl Iterator<Item = (usize, Dependency)> {
         let edges = self.inner.edges_directed(NodeIndex::new(place), Direction::Incoming);
-        let mut found: Vec<_> = edges.map(|edge| (edge.source().index(), *edge.weight())).collect();
-        found.sort_unstable();
-        found
+        edges.map(|edge| (edge.source().index(), *edge.weight()))
+    }
+
+    /// The same graph with other names, one for each place.
+    pub fn with_names<M: Ord + Hash + Clone + Display>(&self, name: impl Fn(usize) -> M) -> Graph<M> {
+        let mut graph = Graph::with_capacity(self.len());
+        for place in 0..self.len() {
+            graph.add(&name(place));
+        }
+        for edge in self.inner.raw_edges() {
+            graph.inner.add_edge(edge.source(), edge.target(), edge.weight);
+        }
+        graph
     }
 
     /// Whether there is a node of this name.
-    pub fn contains(&self, name: &N) -> bool {
-        self.index.contains_key(name)
+    pub fn contains<Q: Hash + Eq + ?Sized>(&self, name: &Q) -> bool
+    where
+        N: Borrow<Q>,
+    {
+        self.place(name).is_some()
     }
 
     /// How many nodes there are.
@@ -122,24 +140,23 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
     }
 
     fn neighbours(&self, name: &N, direction: Direction) -> Vec<(&N, Dependency)> {
-        let Some(&place) = self.index.get(name) else { return Vec::new() };
-        let mut found: Vec<_> = self
-            .inner
-            .edges_directed(NodeIndex::new(place), direction)
-            .map(|edge| {
-                let other = if direction == Direction::Incoming { edge.source() } else { edge.target() };
-                (&self.inner[other], *edge.weight())
-            })
-            .collect();
-        found.sort();
-        found
+        let Some(&place) = self.place(name) else { return Vec::new() };
+        let edges = self.inner.edges_directed(NodeIndex::new(place), direction);
+        let found = edges.map(|edge| {
+            let other = if direction == Direction::Incoming { edge.source() } else { edge.target() };
+            (&self.inner[other], *edge.weight())
+        });
+        harder(found.collect())
     }
 
     /// The given nodes and everything that lies on hard edges from them: what they need (`Incoming`), or what needs
     /// them (`Outgoing`).
-    pub fn closure<'a>(&'a self, names: impl IntoIterator<Item = &'a N>, direction: Direction) -> BTreeSet<&'a N> {
-        let mut open: Vec<&N> =
-            names.into_iter().filter_map(|name| self.index.get_key_value(name).map(|(name, _)| name)).collect();
+    pub fn closure<'a, Q>(&self, names: impl IntoIterator<Item = &'a Q>, direction: Direction) -> BTreeSet<&N>
+    where
+        N: Borrow<Q>,
+        Q: Hash + Eq + ?Sized + 'a,
+    {
+        let mut open: Vec<&N> = names.into_iter().filter_map(|name| self.place(name)).map(|place| self.name(*place)).collect();
         let mut reached = BTreeSet::new();
         while let Some(name) = open.pop() {
             if reached.insert(name) {
@@ -171,7 +188,7 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
 
     /// The nodes that lie on cycles; those that reach one another have the same number.
     pub fn circles(&self) -> BTreeMap<&N, usize> {
-        let circular = |nodes: &Vec<NodeIndex>| nodes.len() > 1 || self.edges.contains_key(&(nodes[0], nodes[0]));
+        let circular = |nodes: &Vec<NodeIndex>| nodes.len() > 1 || self.inner.contains_edge(nodes[0], nodes[0]);
         let components = kosaraju_scc(&self.inner).into_iter().filter(circular).enumerate();
         components.flat_map(|(number, nodes)| nodes.into_iter().map(move |node| (&self.inner[node], number))).collect()
     }
@@ -201,7 +218,7 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
     /// The graph in the DOT language, with what a function adds to each node.
     pub fn dot(&self, attributes: impl Fn(&N) -> String) -> String {
         let mut text = String::from("digraph {\n  rankdir = \"LR\"\n  node [shape = \"box\", fontname = \"sans-serif\"]\n");
-        let names: BTreeSet<_> = self.index.keys().collect();
+        let names: BTreeSet<_> = self.inner.node_weights().collect();
         for name in &names {
             writeln!(text, "  \"{name}\" [{}]", attributes(name)).expect("writing to a string cannot fail");
         }
@@ -214,6 +231,18 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
         text.push_str("}\n");
         text
     }
+}
+
+fn hash<Q: Hash + ?Sized>(name: &Q) -> u64 {
+    FxBuildHasher.hash_one(name)
+}
+
+/// The other ends of edges in order, each once, with the hardest of the edges that lead there.
+fn harder<T: Ord>(mut found: Vec<(T, Dependency)>) -> Vec<(T, Dependency)> {
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    found.dedup_by(|other, kept| other.0 == kept.0);
+    found.reverse();
+    found
 }
 
 #[cfg(test)]
@@ -247,6 +276,16 @@ mod tests {
         let circles = graph.circles();
         assert_eq!(circles.keys().copied().collect::<Vec<_>>(), [&"a", &"b", &"c", &"d", &"own"]);
         assert!(circles[&"a"] == circles[&"b"] && circles[&"c"] == circles[&"d"] && circles[&"a"] != circles[&"c"]);
+    }
+
+    #[test]
+    fn of_two_edges_the_harder_one_counts() {
+        let mut graph = graph(&[("web", "net")]);
+        graph.depend(&"web", &"net", Dependency::Soft);
+        graph.depend(&"web", &"log", Dependency::Soft);
+        graph.depend(&"web", &"log", Dependency::Soft);
+        assert_eq!(graph.dependencies(&"web"), [(&"log", Dependency::Soft), (&"net", Dependency::Hard)]);
+        assert_eq!(graph.dependents(&"net"), [(&"web", Dependency::Hard)]);
     }
 
     #[test]

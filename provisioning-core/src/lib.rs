@@ -47,6 +47,7 @@
 
 // words
 pub mod error;
+mod parallel;
 pub mod digest;
 pub mod clock;
 pub mod seal;

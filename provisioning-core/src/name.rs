@@ -190,7 +190,7 @@ impl ResourceName {
 impl StepId {
     /// The step that does something to a resource.
     pub fn of(resource: &ResourceName, verb: &str) -> Self {
-        Self(format!("{resource}/{verb}").into())
+        Self([resource.as_str(), "/", verb].concat().into())
     }
 
     /// The resource part.

@@ -80,7 +80,9 @@ impl Engine {
     /// `Invalid`, with a diagnostic for every unknown name, for a cycle, and for every sensitive value that stands in the
     /// declarations of a workspace without keys.
     pub fn validate(&self, desired: &Desired) -> Result<Graph<ResourceName>> {
-        planner::link(&self.registry, desired, &self.secret_names()).map(|linked| linked.graph)
+        let linked = planner::link(&self.registry, desired, &self.secret_names())?;
+        let names: Vec<_> = desired.resources.keys().collect();
+        Ok(linked.graph.with_names(|place| names[place].clone()))
     }
 
     /// Reads what exists and plans the difference; before, it finds out how that ended which an earlier run began and

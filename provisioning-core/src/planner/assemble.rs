@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Input;
 use super::compare::{Compared, Decision, Leftover};
-use super::order::{Ordered, Steps, backward, forward, leftover_step};
+use super::order::{Ordered, StepName, Steps, backward, forward};
 use super::scope::Scope;
 use crate::graph::{Dependency, Graph};
 use crate::name::{ResourceName, StepId};
@@ -16,14 +16,20 @@ use crate::resource::{Checkpoint, Declared, Lifecycle, Output, Role, StateRow};
 use crate::schema::{Undo, UndoTable};
 use crate::value::Value;
 
-pub(super) fn assemble(scope: &Scope<'_>, compared: Compared<'_>, ordered: &Ordered) -> Plan {
+pub(super) fn assemble(scope: &Scope<'_>, compared: Compared<'_>, ordered: &Ordered<'_>) -> Plan {
     let (input, graph) = (&scope.input, &ordered.graph);
-    let (steps, mut ranks) = ((0..graph.len()).map(|_| None).collect(), vec![0; graph.len()]);
-    ordered.order.iter().enumerate().for_each(|(rank, place)| ranks[*place] = rank);
-    let changes = Vec::with_capacity(compared.decisions.len());
-    let mut assembly = Assembly { scope, graph, ranks, steps, changes };
+    let mut assembly = Assembly {
+        scope,
+        graph,
+        ids: vec![None; graph.len()],
+        ranks: vec![0; graph.len()],
+        steps: (0..graph.len()).map(|_| None).collect(),
+        changes: Vec::with_capacity(compared.decisions.len()),
+        basis: Basis::new(scope),
+    };
+    ordered.order.iter().enumerate().for_each(|(rank, place)| assembly.ranks[*place] = rank);
     if !compared.renames.is_empty() {
-        let changing: BTreeSet<_> = compared.decisions.iter().map(|decision| &decision.name).collect();
+        let changing: BTreeSet<_> = compared.decisions.iter().map(|decision| decision.name).collect();
         for (from, declared) in &compared.renames {
             assembly.rename(from, declared, changing.contains(&declared.name));
         }
@@ -34,7 +40,7 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: Compared<'_>, ordered: &Orde
     for left in &compared.leftovers {
         assembly.leftover(left);
     }
-    let Assembly { steps, changes, .. } = assembly;
+    let Assembly { steps, changes, basis, .. } = assembly;
     let steps: Vec<_> = steps.into_iter().flatten().collect();
     Plan {
         secrets: BTreeMap::new(),
@@ -55,7 +61,7 @@ pub(super) fn assemble(scope: &Scope<'_>, compared: Compared<'_>, ordered: &Orde
         outputs: outputs(input),
         changed_outputs: Vec::new(),
         checkpoints: checkpoints(scope, &steps),
-        basis: basis(scope, &steps),
+        basis: basis.versions(),
         changes: Arc::new(changes),
         steps: Arc::new(steps),
     }
@@ -77,35 +83,50 @@ fn checkpoints(scope: &Scope<'_>, steps: &[Step]) -> BTreeMap<String, Vec<StepId
     checkpoints.map(|(name, checkpoint)| (name.clone(), steps_of(checkpoint))).filter(|(_, steps)| !steps.is_empty()).collect()
 }
 
-/// The version of every row that a step touches or reads.
-fn basis(scope: &Scope<'_>, steps: &[Step]) -> BTreeMap<ResourceName, u64> {
-    let declared = &scope.linked.graph;
-    let (mut taken, mut others) = (vec![false; declared.len()], BTreeSet::new());
-    let mut take = |name| match declared.place(name) {
-        Some(place) => taken[*place] = true,
-        None => drop(others.insert(name)),
-    };
-    for step in steps {
-        take(&step.resource);
-        step.depends_on.iter().for_each(&mut take);
-        if let Action::Rename { from } = &step.action {
-            take(from);
+/// The rows that the steps touch or read.
+struct Basis<'a> {
+    scope: &'a Scope<'a>,
+    /// Which declarations have one of them, by place.
+    declared: Vec<bool>,
+    /// The names of the others.
+    undeclared: BTreeSet<ResourceName>,
+}
+
+impl<'a> Basis<'a> {
+    fn new(scope: &'a Scope<'a>) -> Self {
+        Self { scope, declared: vec![false; scope.linked.graph.len()], undeclared: BTreeSet::new() }
+    }
+
+    fn take(&mut self, name: &ResourceName) {
+        match self.scope.linked.graph.place(name.as_str()) {
+            Some(place) => self.declared[*place] = true,
+            None => drop(self.undeclared.insert(name.clone())),
         }
     }
-    let places = (0..declared.len()).filter(|place| taken[*place]);
-    let declared = places.map(|place| (declared.name(place), scope.entry(place).row));
-    let others = others.into_iter().map(|name| (name, scope.input.state.get(name)));
-    declared.chain(others).map(|(name, row)| (name.clone(), row.map_or(0, |row| row.version))).collect()
+
+    /// The version of every row; 0 for one that is not there.
+    fn versions(self) -> BTreeMap<ResourceName, u64> {
+        let places = (0..self.declared.len()).filter(|place| self.declared[*place]);
+        let declared = places.map(|place| self.scope.entry(place)).map(|entry| (entry.declared.name.clone(), entry.row));
+        let undeclared = self.undeclared.into_iter().map(|name| {
+            let row = self.scope.input.state.get(&name);
+            (name, row)
+        });
+        declared.chain(undeclared).map(|(name, row)| (name, row.map_or(0, |row| row.version))).collect()
+    }
 }
 
 struct Assembly<'a> {
     scope: &'a Scope<'a>,
-    graph: &'a Graph<StepId>,
+    graph: &'a Graph<StepName<'a>>,
+    /// What the steps that were met so far are called in the plan, by place.
+    ids: Vec<Option<StepId>>,
     /// Where in the order each place of the graph comes.
     ranks: Vec<usize>,
     /// The steps, in order.
     steps: Vec<Option<Step>>,
     changes: Vec<ResourceChange>,
+    basis: Basis<'a>,
 }
 
 /// What a step on something that exists is about.
@@ -125,7 +146,7 @@ impl Assembly<'_> {
         let undo = undo.unwrap_or_default();
         let existing = |row, undo| {
             let prior = decision.prior.clone().or_else(|| decision.row.and_then(|row| row.object.clone()));
-            Existing { name: &decision.name, row, prior, undo }
+            Existing { name: decision.name, row, prior, undo }
         };
         if let (Some(action), Some(place)) = (forward, steps.forward) {
             let step = match (decision.declared, decision.row) {
@@ -142,7 +163,7 @@ impl Assembly<'_> {
         self.changes.push(change(decision, undo));
     }
 
-    fn declared_step(&self, place: usize, (declared, decision): (&Declared, &Decision<'_>), action: Action) -> Step {
+    fn declared_step(&mut self, place: usize, (declared, decision): (&Declared, &Decision<'_>), action: Action) -> Step {
         let replaces_later = decision.change == ChangeKind::ReplaceBefore;
         let keeps = matches!(action, Action::Update | Action::Refresh | Action::ApplyService);
         let inputs = match action {
@@ -159,8 +180,10 @@ impl Assembly<'_> {
     }
 
     /// The step at a place of the graph, about what is declared at one of theirs.
-    fn bare_step(&self, place: usize, (declared, at): (&Declared, Option<usize>), action: Action) -> Step {
+    fn bare_step(&mut self, place: usize, (declared, at): (&Declared, Option<usize>), action: Action) -> Step {
         let (requires, after) = self.waits(place);
+        let needed: Vec<_> = at.into_iter().flat_map(|at| self.scope.needed_places(at)).collect();
+        at.iter().chain(&needed).for_each(|place| self.basis.declared[*place] = true);
         Step {
             resource: declared.name.clone(),
             kind: declared.kind.clone(),
@@ -169,23 +192,25 @@ impl Assembly<'_> {
             prior: None,
             requires,
             after,
-            depends_on: at.map_or_else(Vec::new, |at| self.scope.needs(at).cloned().collect()),
+            depends_on: needed.iter().map(|on| self.scope.entry(*on).declared.name.clone()).collect(),
             lifecycle: declared.lifecycle.clone(),
             retry: declared.retry.clone(),
             timeout_seconds: declared.timeout.as_secs_f64(),
             undo: Undo::default(),
-            id: self.graph.name(place).clone(),
+            id: self.id(place),
             action,
         }
     }
 
-    fn existing_step(&self, place: usize, existing: Existing<'_>, action: Action) -> Step {
+    fn existing_step(&mut self, place: usize, existing: Existing<'_>, action: Action) -> Step {
         let Existing { name, row, prior, undo } = existing;
         let (requires, after) = self.waits(place);
         let settings = self.scope.input.settings;
         let declared = self.scope.declared.resources.get(name);
         let timeout = declared.map_or(Duration::from_secs_f64(settings.timeout_seconds), |declared| declared.timeout);
         let stays = self.scope.input.desired.resources.contains_key(name);
+        let depends_on = if stays { self.scope.needed(name) } else { row.depends_on.clone() };
+        depends_on.iter().chain([name]).for_each(|name| self.basis.take(name));
         Step {
             resource: name.clone(),
             kind: row.kind.clone(),
@@ -193,12 +218,12 @@ impl Assembly<'_> {
             inputs: if action == Action::RemoveService { self.removed_inputs(row) } else { Value::Null },
             requires,
             after,
-            depends_on: if stays { self.scope.needed(name) } else { row.depends_on.clone() },
+            depends_on,
             lifecycle: Lifecycle { moved_from: None, ..row.lifecycle.clone() },
             retry: declared.map_or_else(|| settings.retry.clone(), |declared| declared.retry.clone()),
             timeout_seconds: timeout.as_secs_f64(),
             undo: undo_of(&action, undo),
-            id: self.graph.name(place).clone(),
+            id: self.id(place),
             action,
             prior,
         }
@@ -215,11 +240,12 @@ impl Assembly<'_> {
     }
 
     /// The steps that must have succeeded before a step, and those that must have ended, in the order of their names.
-    fn waits(&self, place: usize) -> (Vec<StepId>, Vec<StepId>) {
-        let (mut requires, mut after) = (Vec::new(), Vec::new());
-        for (on, dependency) in self.graph.dependencies_at(place) {
+    fn waits(&mut self, place: usize) -> (Vec<StepId>, Vec<StepId>) {
+        let dependencies = self.graph.dependencies_at(place);
+        let (mut requires, mut after) = (Vec::with_capacity(dependencies.len()), Vec::new());
+        for (on, dependency) in dependencies {
             let list = if dependency == Dependency::Hard { &mut requires } else { &mut after };
-            list.push(self.graph.name(on).clone());
+            list.push(self.id(on));
         }
         requires.sort_unstable();
         after.sort_unstable();
@@ -230,21 +256,28 @@ impl Assembly<'_> {
         self.steps[self.ranks[place]] = Some(step);
     }
 
+    /// What the step at a place is called.
+    fn id(&mut self, place: usize) -> StepId {
+        self.ids[place].get_or_insert_with(|| self.graph.name(place).id()).clone()
+    }
+
     /// The place of a step.
-    fn place(&self, id: &StepId) -> usize {
-        self.graph.place(id).copied().expect("every step was ordered")
+    fn place(&self, name: StepName<'_>) -> usize {
+        self.graph.place(&name).copied().expect("every step was ordered")
     }
 
     fn rename(&mut self, from: &ResourceName, declared: &Declared, changes: bool) {
         let row = &self.scope.input.state[from];
         let action = Action::Rename { from: from.clone() };
-        let place = self.place(&StepId::of(&declared.name, action.verb()));
-        let at = self.scope.linked.graph.place(&declared.name).copied();
+        let place = self.place(StepName::of(&declared.name, &action));
+        let at = self.scope.linked.graph.place(declared.name.as_str()).copied();
         let step = self.bare_step(place, (declared, at), action);
         // The object is what it was until another step says otherwise.
         let role = if matches!(row.role, Role::Service { .. }) { step.role.clone() } else { row.role.clone() };
         let new_name = |name: &ResourceName| self.scope.renames.new_name(name).clone();
         let depends_on = if changes { row.depends_on.iter().map(new_name).collect() } else { step.depends_on.clone() };
+        self.basis.take(from);
+        depends_on.iter().for_each(|name| self.basis.take(name));
         self.put(place, Step { kind: row.kind.clone(), role, depends_on, ..step });
         self.changes.push(ResourceChange {
             name: declared.name.clone(),
@@ -261,13 +294,13 @@ impl Assembly<'_> {
     fn leftover(&mut self, left: &Leftover<'_>) {
         let Leftover { name, row, schema } = left;
         for (index, object) in row.deposed.iter().enumerate() {
-            let place = self.place(&leftover_step(name, index));
+            let place = self.place(StepName::leftover(name, index));
             let existing = Existing { name, row, prior: Some(object.clone()), undo: &schema.undo };
             let step = self.existing_step(place, existing, Action::Delete);
             self.put(place, step);
         }
         self.changes.push(ResourceChange {
-            name: name.clone(),
+            name: (*name).clone(),
             kind: row.kind.clone(),
             role: row.role.clone(),
             change: ChangeKind::Delete,
@@ -283,7 +316,7 @@ fn change(decision: Decision<'_>, undo: Undo) -> ResourceChange {
     let role = decision.declared.map(|declared| &declared.role).or(decision.row.map(|row| &row.role));
     let kind = decision.declared.map(|declared| &declared.kind).or(decision.row.map(|row| &row.kind));
     ResourceChange {
-        name: decision.name,
+        name: decision.name.clone(),
         kind: kind.cloned().expect("a decision is about a declaration or a row"),
         role: role.cloned().expect("a decision is about a declaration or a row"),
         change: decision.change,

@@ -1,6 +1,6 @@
 //! What must not happen: protected resources going, two objects under one unique value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::claim::{Claim, text, unique_fields};
 use super::compare::{Compared, Decision};
@@ -8,7 +8,7 @@ use super::scope::Scope;
 use crate::error::{Diagnostic, Error, ErrorKind, Result};
 use crate::name::{Kind, ProviderName, ResourceName};
 use crate::plan::ChangeKind;
-use crate::resource::Declared;
+use crate::resource::{Declared, StateRow};
 use crate::value::Value;
 
 pub(super) fn guard(scope: &Scope<'_>, compared: &Compared<'_>) -> Result<()> {
@@ -26,7 +26,7 @@ pub(super) fn guard(scope: &Scope<'_>, compared: &Compared<'_>) -> Result<()> {
 
 /// What a resource is declared to be counts, also where nothing of it is wanted; the state only where it is not declared.
 fn protected(scope: &Scope<'_>, decision: &Decision<'_>) -> Option<String> {
-    let declared = decision.declared.or_else(|| scope.declared.resources.get(&decision.name));
+    let declared = decision.declared.or_else(|| scope.declared.resources.get(decision.name));
     let lifecycle = declared.map(|declared| &declared.lifecycle).or(decision.row.map(|row| &row.lifecycle))?;
     let goes = matches!(decision.change, ChangeKind::Delete | ChangeKind::Replace | ChangeKind::ReplaceBefore);
     if !goes || !lifecycle.prevent_destroy {
@@ -62,8 +62,9 @@ fn shared_names(scope: &Scope<'_>, decisions: &[Decision<'_>]) -> Vec<Diagnostic
     let mut claims: BTreeMap<Claim<'_>, &Declared> = BTreeMap::new();
     let mut unique: BTreeMap<(Option<&ProviderName>, &Kind), Vec<&str>> = BTreeMap::new();
     let mut problems = Vec::new();
-    let changing: BTreeMap<_, _> = decisions.iter().map(|decision| (&decision.name, decision)).collect();
-    for decision in changing.values() {
+    let mut claimants: Vec<_> = decisions.iter().filter(|decision| unique_fields(&decision.schema).next().is_some()).collect();
+    claimants.sort_unstable_by_key(|decision| decision.name);
+    for decision in claimants {
         let Some(declared) = decision.declared else { continue };
         let space = (declared.role.provider(), &declared.kind);
         let fields = unique.entry(space).or_insert_with(|| unique_fields(&decision.schema).collect());
@@ -74,11 +75,12 @@ fn shared_names(scope: &Scope<'_>, decisions: &[Decision<'_>]) -> Vec<Diagnostic
             }
         }
     }
-    let rows = if claims.is_empty() { None } else { Some(scope.input.state.values()) };
-    for row in rows.into_iter().flatten().filter(|row| row.object.is_some()) {
-        if changing.contains_key(scope.renames.new_name(&row.name)) {
-            continue;
-        }
+    if claims.is_empty() {
+        return problems;
+    }
+    let changing: BTreeSet<_> = decisions.iter().map(|decision| decision.name).collect();
+    let stays = |row: &StateRow| row.object.is_some() && !changing.contains(scope.renames.new_name(&row.name));
+    for row in scope.input.state.values().filter(|row| stays(row)) {
         let space = (row.role.provider(), &row.kind);
         for field in unique.get(&space).into_iter().flatten() {
             let Some(value) = row.inputs.field(field) else { continue };

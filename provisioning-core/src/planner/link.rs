@@ -8,6 +8,7 @@ use super::secrets::{KnownSecrets, literals, secret_name};
 use crate::error::{Diagnostic, Error, ErrorKind, Origin, Result};
 use crate::graph::{Dependency, Graph};
 use crate::name::{ProviderName, RESERVED, RUN, ResourceName, SECRET, suggestion};
+use crate::parallel;
 use crate::registry::Registry;
 use crate::resource::{Checkpoint, Declared, Desired, Role};
 use crate::schema::Keep;
@@ -15,14 +16,40 @@ use crate::value::{Reference, Segment, Value};
 
 /// How many names of a circle are told.
 const LONG: usize = 12;
+/// For how many declarations a thread is worth its while.
+const SHARE: usize = 4096;
 
 /// The declarations as a graph.
 #[derive(Debug, Clone, Default)]
-pub struct Linked {
+pub struct Linked<'a> {
     /// The graph of all declared resources, whose places are in the order of their names.
-    pub graph: Graph<ResourceName>,
+    pub graph: Graph<&'a str>,
     /// The place of every resource, after the places of what it depends on.
     pub order: Vec<usize>,
+    /// The places of services by the names that they have on every host.
+    bases: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Linked<'a> {
+    /// Those of declarations in the order of their names, without an edge.
+    fn new(declared: &[&'a Declared]) -> Self {
+        let mut linked = Self { graph: Graph::with_capacity(declared.len()), ..Self::default() };
+        for (place, name) in declared.iter().map(|declared| &declared.name).enumerate() {
+            linked.graph.add(&name.as_str());
+            if name.base() != name.as_str() {
+                linked.bases.entry(name.base()).or_default().push(place);
+            }
+        }
+        linked
+    }
+
+    /// The places of what a name stands for: the resource of that name, or a service on all its hosts.
+    pub(super) fn matching(&self, name: &str) -> &[usize] {
+        match self.graph.place(name) {
+            Some(exact) => slice::from_ref(exact),
+            None => self.bases.get(name).map_or(&[], Vec::as_slice),
+        }
+    }
 }
 
 /// Links the declarations.
@@ -30,50 +57,50 @@ pub struct Linked {
 /// # Errors
 /// `Invalid` with a diagnostic for every unknown name and for every secret that could not be kept, or for a cycle with its
 /// path.
-pub fn link(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> Result<Linked> {
-    let (graph, mut problems) = graph(registry, desired, known);
+pub fn link<'a>(registry: &Registry, desired: &'a Desired, known: &KnownSecrets) -> Result<Linked<'a>> {
+    let (linked, mut problems) = linked(registry, desired, known);
     problems.extend(literals(desired, known));
     if let Some(error) = Error::from_diagnostics(problems) {
         return Err(error);
     }
-    let order = graph.order_of_places().map_err(|path| cycle(desired, &path))?;
-    Ok(Linked { graph, order })
+    let order = linked.graph.order_of_places().map_err(|path| cycle(desired, &path))?;
+    Ok(Linked { order, ..linked })
 }
 
 /// Links what is there and passes over the rest: for a command that makes nothing of what is declared.
 ///
 /// # Errors
 /// `Invalid` for a secret that could not be kept.
-pub(super) fn link_present(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> Result<Linked> {
-    let (graph, _) = graph(registry, desired, known);
-    let order = graph.order_of_places().unwrap_or_default();
-    Error::from_diagnostics(literals(desired, known)).map_or(Ok(Linked { graph, order }), Err)
+pub(super) fn link_present<'a>(registry: &Registry, desired: &'a Desired, known: &KnownSecrets) -> Result<Linked<'a>> {
+    let (linked, _) = linked(registry, desired, known);
+    let order = linked.graph.order_of_places().unwrap_or_default();
+    Error::from_diagnostics(literals(desired, known)).map_or(Ok(Linked { order, ..linked }), Err)
 }
 
-fn graph(registry: &Registry, desired: &Desired, known: &KnownSecrets) -> (Graph<ResourceName>, Vec<Diagnostic>) {
-    let schemas = Schemas::new(registry, &desired.providers);
+fn linked<'a>(registry: &Registry, desired: &'a Desired, known: &KnownSecrets) -> (Linked<'a>, Vec<Diagnostic>) {
     let declared: Vec<_> = desired.resources.values().collect();
-    let mut graph = Graph::default();
-    graph.reserve(declared.len());
-    for declared in &declared {
-        graph.add(&declared.name);
-    }
-    let bases = bases(&declared);
-    let mut linker = Linker { desired, known, schemas, declared, graph, bases, problems: Vec::new() };
-    let providers = linker.providers();
-    for (place, declared) in desired.resources.values().enumerate() {
-        for (on, dependency) in linker.dependencies(declared, &providers) {
-            linker.graph.depend_at(place, on, dependency);
-        }
-        linker.check_ignored(declared);
-    }
+    let mut linked = Linked::new(&declared);
+    let linker = || Linker::new(registry, desired, known, (&declared, &linked));
+    let mut others = linker();
+    let providers = others.providers();
+    let mut found = parallel::parts(&declared, SHARE, |first, part| {
+        let mut linker = linker();
+        (first..).zip(part).for_each(|(place, declared)| linker.resource(place, declared, &providers));
+        linker.found
+    });
     for (name, checkpoint) in &desired.checkpoints {
-        linker.checkpoint(name, checkpoint);
+        others.checkpoint(name, checkpoint);
     }
     for (name, output) in &desired.outputs {
-        linker.output(&output.value, &format!("outputs.{name}"), output.origin.as_ref());
+        others.output(&output.value, &format!("outputs.{name}"), output.origin.as_ref());
     }
-    (linker.graph, linker.problems)
+    found.push(others.found);
+    let mut problems = Vec::new();
+    for part in found {
+        part.edges.into_iter().for_each(|(dependent, on, dependency)| linked.graph.depend_at(dependent, on, dependency));
+        problems.extend(part.problems);
+    }
+    (linked, problems)
 }
 
 /// The resources that a name in a reference, a target or a `depends_on` stands for: the one of that name, or a service
@@ -85,32 +112,38 @@ pub(super) fn named<'a, T>(resources: &'a BTreeMap<ResourceName, T>, name: &str)
     }
 }
 
-/// The places of the services of a name of their own.
-type Bases<'a> = HashMap<&'a str, Vec<usize>>;
-
-fn bases<'a>(declared: &[&'a Declared]) -> Bases<'a> {
-    let mut bases = Bases::new();
-    for (place, declared) in declared.iter().enumerate().filter(|(_, declared)| declared.name.base() != declared.name.as_str()) {
-        bases.entry(declared.name.base()).or_default().push(place);
-    }
-    bases
-}
-
 /// The path of a field, which is put together where something is wrong with it.
 type Place<'a> = &'a dyn Fn() -> String;
 
-struct Linker<'a> {
-    desired: &'a Desired,
-    known: &'a KnownSecrets,
-    schemas: Schemas<'a>,
-    /// The declarations by their places.
-    declared: Vec<&'a Declared>,
-    graph: Graph<ResourceName>,
-    bases: Bases<'a>,
+/// What was found in declarations.
+#[derive(Default)]
+struct Found {
+    /// Who depends on whom.
+    edges: Vec<(usize, usize, Dependency)>,
     problems: Vec<Diagnostic>,
 }
 
-impl<'a> Linker<'a> {
+struct Linker<'s, 'a> {
+    desired: &'a Desired,
+    known: &'s KnownSecrets,
+    schemas: Schemas<'s>,
+    /// The declarations by their places.
+    declared: &'s [&'a Declared],
+    linked: &'s Linked<'a>,
+    found: Found,
+}
+
+impl<'s, 'a> Linker<'s, 'a> {
+    fn new(
+        registry: &'s Registry,
+        desired: &'a Desired,
+        known: &'s KnownSecrets,
+        (declared, linked): (&'s [&'a Declared], &'s Linked<'a>),
+    ) -> Self {
+        let schemas = Schemas::new(registry, &desired.providers);
+        Self { desired, known, schemas, declared, linked, found: Found::default() }
+    }
+
     /// What the settings of each provider refer to: whoever uses it depends on that.
     fn providers(&mut self) -> BTreeMap<&'a ProviderName, Vec<usize>> {
         let desired = self.desired;
@@ -119,21 +152,23 @@ impl<'a> Linker<'a> {
             .iter()
             .map(|(alias, provider)| {
                 let settings = provider.settings.as_map().into_iter().flatten();
-                let needed = settings.flat_map(|(key, value)| {
+                let mut needed = Vec::new();
+                for (key, value) in settings {
                     let origin = provider.origins.get(key.as_ref()).or(provider.origin.as_ref());
-                    self.references(value, &|| format!("providers.{alias}.{key}"), origin)
-                });
-                (alias, needed.collect())
+                    self.references(value, &|| format!("providers.{alias}.{key}"), origin, &mut needed);
+                }
+                (alias, needed)
             })
             .collect()
     }
 
-    fn dependencies(&mut self, declared: &Declared, providers: &BTreeMap<&ProviderName, Vec<usize>>) -> Vec<(usize, Dependency)> {
+    /// What the declaration at a place depends on.
+    fn resource(&mut self, place: usize, declared: &Declared, providers: &BTreeMap<&ProviderName, Vec<usize>>) {
         let mut hard = Vec::new();
         if let Some(fields) = declared.inputs.as_map() {
             for (field, value) in fields.into_iter().filter(|(_, value)| value.has_references()) {
                 let origin = declared.origins.get(field.as_ref()).or(declared.origin.as_ref());
-                hard.extend(self.references(value, &|| format!("resources.{}.{field}", declared.name), origin));
+                self.references(value, &|| format!("resources.{}.{field}", declared.name), origin, &mut hard);
             }
         }
         hard.extend(declared.role.provider().and_then(|alias| providers.get(alias)).into_iter().flatten().copied());
@@ -143,8 +178,10 @@ impl<'a> Linker<'a> {
         }
         hard.extend(self.names(&declared.depends_on, "depends_on", declared));
         let soft = self.names(&declared.after, "after", declared);
-        let hard = hard.into_iter().map(|place| (place, Dependency::Hard));
-        hard.chain(soft.into_iter().map(|place| (place, Dependency::Soft))).collect()
+        for (places, dependency) in [(hard, Dependency::Hard), (soft, Dependency::Soft)] {
+            self.found.edges.extend(places.into_iter().map(|on| (place, on, dependency)));
+        }
+        self.check_ignored(declared);
     }
 
     fn check_host(&mut self, host: &ResourceName, declared: &Declared) {
@@ -154,7 +191,7 @@ impl<'a> Linker<'a> {
         {
             let message = format!("`{host}` is a `{}`, which has no `connection`: no service can run on it", target.kind);
             let place = format!("services.{}.on", declared.name.base());
-            self.problems.push(Diagnostic::new(declared.origin.clone(), place, message));
+            self.found.problems.push(Diagnostic::new(declared.origin.clone(), place, message));
         }
     }
 
@@ -166,7 +203,7 @@ impl<'a> Linker<'a> {
                 let place = format!("resources.{}.lifecycle.ignore_changes", declared.name);
                 let message = format!("a `{}` has no field `{field}`", declared.kind);
                 let hint = suggestion(field, schema.fields.keys().map(String::as_str));
-                self.problems.push(Diagnostic { hint, ..Diagnostic::new(declared.origin.clone(), place, message) });
+                self.found.problems.push(Diagnostic { hint, ..Diagnostic::new(declared.origin.clone(), place, message) });
             }
         }
     }
@@ -176,7 +213,7 @@ impl<'a> Linker<'a> {
         let mut found = Vec::new();
         for name in names.iter().map(AsRef::as_ref) {
             let before = found.len();
-            found.extend_from_slice(self.matching(name));
+            found.extend_from_slice(self.linked.matching(name));
             if found.len() == before {
                 let origin = declared.origins.get(key).or(declared.origin.as_ref());
                 let place = format!("resources.{}.{key}", declared.name);
@@ -188,46 +225,39 @@ impl<'a> Linker<'a> {
 
     fn checkpoint(&mut self, name: &str, checkpoint: &Checkpoint) {
         for after in &checkpoint.after {
-            if self.matching(after).is_empty() {
+            if self.linked.matching(after).is_empty() {
                 let place = format!("checkpoints.{name}");
                 self.unknown(after, &place, checkpoint.origin.as_ref(), format!("there is no resource `{after}`"));
             }
         }
     }
 
-    fn matching(&self, name: &str) -> &[usize] {
-        match self.graph.place(name) {
-            Some(exact) => slice::from_ref(exact),
-            None => self.bases.get(name).map_or(&[], Vec::as_slice),
-        }
-    }
-
     /// An output may name the run that gave it as well: nothing is compared with it.
     fn output(&mut self, value: &Value, place: &str, origin: Option<&Origin>) {
         let place = || place.to_owned();
-        for reference in self.parsed(value, &place, origin) {
+        let parsed = value.visit_references(&mut |reference| {
             if (reference.root.as_ref(), reference.path.as_slice()) != (RUN, &[Segment::Key("id".into())]) {
-                self.resolve(&reference, &place, origin);
+                self.resolve(reference, &place, origin);
             }
-        }
+        });
+        self.check_parsed(parsed, &place, origin);
     }
 
-    fn references(&mut self, value: &Value, place: Place<'_>, origin: Option<&Origin>) -> Vec<usize> {
-        let references = self.parsed(value, place, origin);
-        references.into_iter().filter_map(|reference| self.resolve(&reference, place, origin)).collect()
+    /// Adds the places of what a value refers to.
+    fn references(&mut self, value: &Value, place: Place<'_>, origin: Option<&Origin>, found: &mut Vec<usize>) {
+        let parsed = value.visit_references(&mut |reference| found.extend(self.resolve(reference, place, origin)));
+        self.check_parsed(parsed, place, origin);
     }
 
-    fn parsed(&mut self, value: &Value, place: Place<'_>, origin: Option<&Origin>) -> Vec<Reference> {
-        let mut references = Vec::new();
-        if let Err(error) = value.visit_references(&mut |reference| references.push(reference.clone())) {
+    fn check_parsed(&mut self, parsed: Result<()>, place: Place<'_>, origin: Option<&Origin>) {
+        if let Err(error) = parsed {
             let hint = error.hint().map(str::to_owned);
-            self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place(), error.to_string()) });
+            self.found.problems.push(Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place(), error.to_string()) });
         }
-        references
     }
 
     fn resolve(&mut self, reference: &Reference, place: Place<'_>, origin: Option<&Origin>) -> Option<usize> {
-        match *self.matching(&reference.root) {
+        match *self.linked.matching(&reference.root) {
             [] if reference.root.as_ref() == SECRET => {
                 self.secret(reference, place, origin);
                 None
@@ -235,7 +265,7 @@ impl<'a> Linker<'a> {
             [] if RESERVED.contains(&reference.root.as_ref()) => {
                 let (message, hint) = reserved(&reference.root);
                 let problem = Diagnostic::new(origin.cloned(), place(), format!("`${{{reference}}}`: {message}"));
-                self.problems.push(problem.with_hint(hint));
+                self.found.problems.push(problem.with_hint(hint));
                 None
             }
             [] => {
@@ -243,7 +273,7 @@ impl<'a> Linker<'a> {
                 match RESERVED.into_iter().find(|word| reference.root.strip_suffix('s') == Some(*word)) {
                     Some(word) => {
                         let problem = Diagnostic::new(origin.cloned(), place(), message);
-                        self.problems.push(problem.with_hint(format!("did you mean `{word}`?")));
+                        self.found.problems.push(problem.with_hint(format!("did you mean `{word}`?")));
                     }
                     None => self.unknown(&reference.root, &place(), origin, message),
                 }
@@ -256,7 +286,7 @@ impl<'a> Linker<'a> {
             [first, ..] => {
                 let message = format!("`${{{reference}}}`: the service `{}` runs on several hosts", reference.root);
                 let hint = format!("name one, such as `{}`", self.declared[first].name);
-                self.problems.push(Diagnostic::new(origin.cloned(), place(), message).with_hint(hint));
+                self.found.problems.push(Diagnostic::new(origin.cloned(), place(), message).with_hint(hint));
                 None
             }
         }
@@ -274,7 +304,7 @@ impl<'a> Linker<'a> {
             None => ("a secret has no parts".to_owned(), Some("write `${secret.NAME}`".to_owned())),
         };
         let problem = Diagnostic::new(origin.cloned(), place(), format!("`${{{reference}}}`: {message}"));
-        self.problems.push(Diagnostic { hint, ..problem });
+        self.found.problems.push(Diagnostic { hint, ..problem });
     }
 
     fn check_output(&mut self, reference: &Reference, found: usize, place: Place<'_>, origin: Option<&Origin>) {
@@ -291,13 +321,13 @@ impl<'a> Linker<'a> {
                 Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place(), message) }
             }
         };
-        self.problems.push(problem);
+        self.found.problems.push(problem);
     }
 
     fn unknown(&mut self, name: &str, place: &str, origin: Option<&Origin>, message: String) {
         let known = self.desired.resources.keys().map(ResourceName::base);
         let hint = suggestion(name, known);
-        self.problems.push(Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place, message) });
+        self.found.problems.push(Diagnostic { hint, ..Diagnostic::new(origin.cloned(), place, message) });
     }
 }
 
@@ -310,14 +340,14 @@ fn reserved(word: &str) -> (&'static str, &'static str) {
     }
 }
 
-fn cycle(desired: &Desired, path: &[&ResourceName]) -> Error {
+fn cycle(desired: &Desired, path: &[&&str]) -> Error {
     let mut names: Vec<_> = path.iter().map(|name| format!("`{name}`")).collect();
     if names.len() > LONG {
         let more = format!("(and so on through {} more)", names.len() - LONG);
         names.splice(LONG - 2..names.len() - 2, [more]);
     }
     let message = format!("these resources depend on one another in a circle: {}", names.join(" needs "));
-    let origin = path.first().and_then(|name| desired.resources.get(*name)).and_then(|declared| declared.origin.clone());
+    let origin = path.first().and_then(|name| desired.resources.get(**name)).and_then(|declared| declared.origin.clone());
     let hint = "take one of the references or `depends_on` away";
     let diagnostic = Diagnostic::new(origin, String::new(), message).with_hint(hint);
     Error::from_diagnostics(vec![diagnostic]).unwrap_or_else(|| Error::new(ErrorKind::Invalid, "a cycle"))

@@ -22,7 +22,7 @@ pub(super) struct Scope<'a> {
     /// Everything that is declared.
     pub declared: &'a Desired,
     /// Who refers to whom.
-    pub linked: Linked,
+    pub linked: Linked<'a>,
     /// The rows that get another name.
     pub renames: Renames<'a>,
     /// The declarations and the rows of their names, by place.
@@ -62,10 +62,15 @@ impl<'a> Scope<'a> {
         self.entries.iter().filter(|entry| entry.row.is_none()).count()
     }
 
-    /// The row of a name.
+    /// The place of what a name stands for, where it is declared: the resource of that name, or the service on a host.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        self.linked.matching(name).last().copied()
+    }
+
+    /// The row of the name that a name stands for.
     pub(super) fn row_of(&self, name: &str) -> Option<&'a StateRow> {
-        match self.linked.graph.place(name) {
-            Some(place) => self.entries[*place].row,
+        match self.place(name) {
+            Some(place) => self.entries[place].row,
             None => self.input.state.get(name),
         }
     }
@@ -86,19 +91,24 @@ impl<'a> Scope<'a> {
 
     /// The row of a declaration.
     pub(super) fn row(&self, declared: &Declared) -> Option<&'a StateRow> {
-        self.linked.graph.place(&declared.name).and_then(|place| self.row_at(*place))
+        self.linked.graph.place(declared.name.as_str()).and_then(|place| self.row_at(*place))
     }
 
     /// The resources that a declaration needs.
     pub(super) fn needed(&self, name: &ResourceName) -> Vec<ResourceName> {
-        let place = self.linked.graph.place(name);
+        let place = self.linked.graph.place(name.as_str());
         place.map_or_else(Vec::new, |place| self.needs(*place).cloned().collect())
     }
 
     /// The names of what the declaration at a place needs, in order.
     pub(super) fn needs(&self, place: usize) -> impl Iterator<Item = &ResourceName> {
+        self.needed_places(place).map(|on| &self.entries[on].declared.name)
+    }
+
+    /// Their places.
+    pub(super) fn needed_places(&self, place: usize) -> impl Iterator<Item = usize> {
         let found = self.linked.graph.dependencies_at(place).into_iter();
-        found.filter(|(_, dependency)| *dependency == Dependency::Hard).map(|(on, _)| self.linked.graph.name(on))
+        found.filter(|(_, dependency)| *dependency == Dependency::Hard).map(|(on, _)| on)
     }
 }
 

@@ -61,7 +61,7 @@ pub fn needed_secrets(input: &Input<'_>) -> BTreeMap<String, SecretUse> {
 /// The secrets that declarations refer to, each with the first place that does.
 pub fn secret_uses(desired: &Desired) -> BTreeMap<String, SecretUse> {
     let mut uses = BTreeMap::new();
-    for place in places(desired) {
+    for place in places(desired, Value::has_references) {
         for name in secret_names(place.value) {
             uses.entry(name).or_insert_with(|| SecretUse { field: place.path(), origin: place.origin().cloned() });
         }
@@ -96,7 +96,7 @@ pub(super) fn literals(desired: &Desired, known: &KnownSecrets) -> Vec<Diagnosti
     if known.keys {
         return problems;
     }
-    for place in places(desired).filter(|place| place.value.has_secret()) {
+    for place in places(desired, Value::has_secret) {
         report(place.value, &place.path(), place.origin(), &mut problems);
     }
     problems
@@ -117,9 +117,9 @@ fn report(value: &Value, path: &str, origin: Option<&Origin>, problems: &mut Vec
     }
 }
 
-/// Every field that is declared, in the order of their names.
-fn places(desired: &Desired) -> impl Iterator<Item = Place<'_>> {
-    let providers = desired.providers.iter().flat_map(|(alias, provider)| {
+/// Every declared field whose value passes a test that a map passes where one of its values does; in the order of names.
+fn places(desired: &Desired, test: fn(&Value) -> bool) -> impl Iterator<Item = Place<'_>> {
+    let providers = desired.providers.iter().filter(move |(_, provider)| test(&provider.settings)).flat_map(|(alias, provider)| {
         provider.settings.as_map().into_iter().flatten().map(move |(key, value)| Place {
             section: "providers",
             name: alias.as_str(),
@@ -129,7 +129,7 @@ fn places(desired: &Desired) -> impl Iterator<Item = Place<'_>> {
             value,
         })
     });
-    let resources = desired.resources.values().flat_map(|declared| {
+    let resources = desired.resources.values().filter(move |declared| test(&declared.inputs)).flat_map(|declared| {
         declared.inputs.as_map().into_iter().flatten().map(move |(key, value)| Place {
             section: "resources",
             name: declared.name.as_str(),
@@ -147,5 +147,5 @@ fn places(desired: &Desired) -> impl Iterator<Item = Place<'_>> {
         origins: None,
         value: &output.value,
     });
-    providers.chain(resources).chain(outputs)
+    providers.chain(resources).chain(outputs).filter(move |place| test(place.value))
 }

@@ -47,8 +47,8 @@ pub(super) fn select(scope: &Scope<'_>) -> Result<Selection> {
     }
     let (mut declared, mut rows) = if targets.is_empty() { everything(scope) } else { targeted(scope, &targets) };
     if !excludes.is_empty() {
-        let out = scope.linked.graph.closure(excludes.iter(), Direction::Outgoing);
-        let left = scope.input.desired.resources.keys().filter(|name| declared.contains(name) && !out.contains(name));
+        let out = scope.linked.graph.closure(excludes.iter().map(ResourceName::as_str), Direction::Outgoing);
+        let left = scope.input.desired.resources.keys().filter(|name| declared.contains(name) && !out.contains(&name.as_str()));
         declared = Part::Some(left.cloned().collect());
         for name in scope.kept().closure(excludes.iter(), Direction::Incoming) {
             rows.remove(name);
@@ -75,8 +75,10 @@ fn targeted(scope: &Scope<'_>, targets: &BTreeSet<ResourceName>) -> (Part, BTree
         Command::Apply | Command::Rollback => {
             let orphans = targets.iter().filter(|name| is_orphan(scope, name));
             let rows: BTreeSet<_> = scope.kept().closure(orphans, Direction::Outgoing).into_iter().cloned().collect();
-            let declared = scope.linked.graph.closure(targets.iter().chain(&rows), Direction::Incoming);
-            (Part::Some(declared.into_iter().cloned().collect()), rows)
+            let wanted = targets.iter().chain(&rows).map(ResourceName::as_str);
+            let needed = scope.linked.graph.closure(wanted, Direction::Incoming);
+            let declared = scope.input.desired.resources.keys().filter(|name| needed.contains(&name.as_str()));
+            (Part::Some(declared.cloned().collect()), rows)
         }
     }
 }

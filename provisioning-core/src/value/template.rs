@@ -286,7 +286,7 @@ impl Value {
         Ok(match self {
             Self::String(text) if Template::is_in(text) => Template::parse(text)?.resolve(lookup)?,
             Self::List(items) => Self::List(items.iter().map(|item| item.resolve(lookup)).collect::<Result<_>>()?),
-            Self::Map(map) => {
+            Self::Map(map) if self.has_references() => {
                 let entries = map.iter().map(|(key, item)| Ok((key.clone(), item.resolve(lookup)?)));
                 Self::Map(Arc::new(entries.collect::<Result<Map>>()?))
             }

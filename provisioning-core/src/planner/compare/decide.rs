@@ -23,7 +23,7 @@ pub(super) struct Made<'a> {
 impl<'a> Decision<'a> {
     pub(super) fn of(declared: &'a Declared, row: Option<&'a StateRow>, schema: Arc<Schema>, wanted: Value) -> Self {
         Self {
-            name: declared.name.clone(),
+            name: &declared.name,
             change: ChangeKind::Read,
             reason: None,
             fields: Vec::new(),
@@ -40,7 +40,7 @@ impl<'a> Decision<'a> {
 
     pub(super) fn undeclared(row: &'a StateRow, schema: Arc<Schema>) -> Self {
         Self {
-            name: row.name.clone(),
+            name: &row.name,
             change: ChangeKind::Delete,
             reason: None,
             fields: Vec::new(),
@@ -89,7 +89,7 @@ impl<'a> Walk<'a> {
             return Ok(decision.made(ChangeKind::Create, reason));
         };
         if let Role::Service { host } = &declared.role
-            && let Some(ChangeKind::Create | ChangeKind::Replace | ChangeKind::ReplaceBefore) = self.changed.get(host)
+            && let Some(ChangeKind::Create | ChangeKind::Replace | ChangeKind::ReplaceBefore) = self.changes.of(host.as_str())
         {
             decision.fields = all_fields(declared, &decision.wanted);
             return Ok(decision.made(ChangeKind::Create, Some(format!("its host `{host}` is new"))));
@@ -123,7 +123,7 @@ impl<'a> Walk<'a> {
 
     /// What the state keeps for later (for its removal, above all) has to follow the declaration, too.
     fn kept_otherwise(&self, decision: Decision<'a>, row: &StateRow) -> Made<'a> {
-        let renamed = self.scope.renames.old_name(&decision.name).is_some();
+        let renamed = self.scope.renames.old_name(decision.name).is_some();
         let Some(declared) = decision.declared.filter(|_| !renamed) else { return decision.unchanged() };
         if row.lifecycle.prevent_destroy != declared.lifecycle.prevent_destroy {
             let reason =
@@ -151,7 +151,7 @@ impl<'a> Walk<'a> {
         if let Some(reason) = inconsistent(row) {
             return decision.made(ChangeKind::Update, Some(reason));
         }
-        match self.scope.input.seen.conditions.get(&decision.name) {
+        match self.scope.input.seen.conditions.get(decision.name) {
             None => {
                 self.ask_condition(&decision, host, inputs);
                 decision.unchanged()
@@ -175,7 +175,7 @@ impl<'a> Walk<'a> {
     }
 
     fn ask_condition(&mut self, decision: &Decision<'a>, host: &ResourceName, inputs: Value) {
-        let connection = self.expected.output(host, "connection").unwrap_or(Value::Unknown);
+        let connection = self.expected.output(host.as_str(), "connection").unwrap_or(Value::Unknown);
         // Ignored fields are checked for what they are; what is kept as a digest alone cannot be checked at all.
         let inputs = match (&decision.written, decision.declared) {
             (Some(_), Some(declared)) => declared.role.seal(self.scope.input.sealer, &declared.kind).open(&decision.wanted),
@@ -183,7 +183,7 @@ impl<'a> Walk<'a> {
         };
         let reads = self.scope.input.options.refresh == Refresh::Read;
         if reads && !connection.has_unknown() && !connection.is_withheld() && !inputs.has_unknown() && !inputs.is_withheld() {
-            let host_changes = self.changed.contains_key(host);
+            let host_changes = self.changes.of(host.as_str()).is_some();
             self.result.needs.push(Need::Condition { name: decision.name.clone(), connection, inputs, host_changes });
         }
     }

@@ -1,80 +1,123 @@
 //! What references will see of each resource when the plan has been carried out, as far as that is known.
 
+use std::sync::Arc;
+
 use super::decide::Made;
 use crate::error::Result;
-use crate::name::ResourceName;
+use crate::name::SECRET;
 use crate::plan::ChangeKind;
 use crate::planner::scope::Scope;
-use crate::resource::{Outputs, Role, StateRow};
-use crate::schema::{Presence, Sealer};
+use crate::resource::{Role, StateRow};
+use crate::schema::{Presence, Schema, Sealer};
 use crate::value::{Reference, Value};
 
 /// The outputs that are expected of the resources so far, secrets in the clear where they are at hand.
 pub(super) struct Expected<'a> {
     scope: &'a Scope<'a>,
     sealer: &'a Sealer,
-    outputs: Outputs<'a>,
+    /// What is expected of each declaration, by its place; of which nothing was said, that stays as its row says.
+    given: Vec<Option<Given<'a>>>,
+}
+
+/// What a resource will give.
+pub(super) enum Given<'a> {
+    /// All that it gives, in the clear.
+    Known(Value),
+    /// What a row says, which may be that of another name.
+    Row(&'a StateRow),
+    /// What something new was given, in the form that is kept; what it gives itself nobody knows yet.
+    New(Value, Arc<Schema>),
 }
 
 impl<'a> Expected<'a> {
     pub(super) fn new(scope: &'a Scope<'a>) -> Self {
-        let outputs = Outputs::with_secrets(scope.input.secrets.values.clone());
-        Self { scope, sealer: scope.input.sealer, outputs }
+        let given = std::iter::repeat_with(|| None).take(scope.linked.graph.len()).collect();
+        Self { scope, sealer: scope.input.sealer, given }
     }
 
-    /// Makes room for what so many more resources give.
-    pub(super) fn reserve(&mut self, resources: usize) {
-        self.outputs.reserve(resources);
-    }
-
-    pub(super) fn set(&mut self, name: &ResourceName, outputs: Value) {
-        self.outputs.set(name, outputs);
-    }
-
-    /// Sets what a row says as what is expected of a resource, which may have another name there.
-    pub(super) fn set_row(&mut self, name: &ResourceName, row: &StateRow) {
-        self.outputs.set_row(name, row);
-    }
-
-    /// The resource that the first word of a reference stands for.
-    pub(super) fn name<'n>(&'n self, root: &'n str) -> &'n str {
-        self.outputs.name(root)
+    /// Sets what is expected of the declaration at a place.
+    pub(super) fn set(&mut self, place: usize, given: Given<'a>) {
+        self.given[place] = Some(given);
     }
 
     /// What a reference will give; by the state where what it refers to does not take part, or does not change at all.
     pub(super) fn get(&self, reference: &Reference) -> Result<Value> {
-        let by_state = || Some(self.scope.row_of(self.name(&reference.root))?.follow(reference, self.sealer));
-        self.outputs.follow(reference, self.sealer).or_else(by_state).unwrap_or(Ok(Value::Unknown))
+        if reference.root.as_ref() == SECRET {
+            return reference.follow(&self.scope.input.secrets.values);
+        }
+        let place = self.scope.place(&reference.root);
+        let by_state = |row: Option<&StateRow>| row.map_or(Ok(Value::Unknown), |row| row.follow(reference, self.sealer));
+        match place.map(|place| (place, self.given[place].as_ref())) {
+            Some((_, Some(Given::Known(outputs)))) => reference.follow(outputs),
+            Some((_, Some(Given::Row(row)))) => by_state(Some(row)),
+            Some((place, Some(Given::New(wanted, schema)))) => match reference.output() {
+                Some(output) if let Some(value) = self.new_output(place, (wanted, schema), output) => {
+                    reference.follow_within(&value)
+                }
+                _ => reference.follow(&self.opened(place, &outputs_of_new(wanted, schema))),
+            },
+            Some((place, None)) => by_state(self.scope.entry(place).row),
+            None => by_state(self.scope.input.state.get(reference.root.as_ref())),
+        }
     }
 
     /// One output of a resource.
-    pub(super) fn output(&self, name: &ResourceName, output: &str) -> Option<Value> {
-        let by_state = || self.scope.row_of(name.as_str())?.output(output, self.sealer);
-        self.outputs.output(name.as_str(), output, self.sealer).or_else(by_state)
+    pub(super) fn output(&self, name: &str, output: &str) -> Option<Value> {
+        let by_state = |row: Option<&StateRow>| row?.output(output, self.sealer);
+        let Some(place) = self.scope.place(name) else { return by_state(self.scope.input.state.get(name)) };
+        match &self.given[place] {
+            Some(Given::Known(outputs)) => outputs.field(output).cloned(),
+            Some(Given::Row(row)) => by_state(Some(row)),
+            Some(Given::New(wanted, schema)) => self.new_output(place, (wanted, schema), output),
+            None => by_state(self.scope.entry(place).row),
+        }
+    }
+
+    fn new_output(&self, place: usize, (wanted, schema): (&Value, &Schema), output: &str) -> Option<Value> {
+        match wanted.field(output) {
+            Some(value) if value.is_withheld() => {
+                let opened = self.opened(place, &Value::map([(output, value.clone())]));
+                opened.field(output).cloned()
+            }
+            Some(value) => Some(value.clone()),
+            None => is_assigned(schema, output).then_some(Value::Unknown),
+        }
+    }
+
+    fn opened(&self, place: usize, kept: &Value) -> Value {
+        let declared = self.scope.entry(place).declared;
+        declared.role.seal(self.sealer, &declared.kind).open(kept)
     }
 }
 
-/// The outputs of a resource that a decision was made about, in the form that may be kept.
-pub(super) fn outputs(made: &Made<'_>, row: Option<&StateRow>) -> Value {
+/// What the resource of a decision will give.
+pub(super) fn given<'a>(made: &Made<'_>, row: Option<&StateRow>, open: impl Fn(&Value) -> Value) -> Given<'a> {
     let decision = &made.decision;
     let current = || {
         let observed = decision.prior.as_ref().map(|object| object.outputs.clone()).unwrap_or_default();
         row.map(|row| row.inputs.overlaid(&observed))
     };
     match made.change {
-        None | Some(ChangeKind::Refresh) => current().unwrap_or(Value::Unknown),
+        None | Some(ChangeKind::Refresh) => Given::Known(open(&current().unwrap_or(Value::Unknown))),
         Some(ChangeKind::Update) => {
             let unknown = updated(made).into_iter().map(|name| (name, Value::Unknown));
-            current().unwrap_or_default().overlaid(&decision.wanted).overlaid(&Value::map(unknown))
+            let outputs = current().unwrap_or_default().overlaid(&decision.wanted).overlaid(&Value::map(unknown));
+            Given::Known(open(&outputs))
         }
-        _ => {
-            let given = |name: &str| decision.wanted.field(name).is_some();
-            let fields = decision.schema.fields.iter();
-            let assigned =
-                fields.filter(|(name, field)| matches!(field.presence, Presence::Assigned | Presence::Computed) && !given(name));
-            decision.wanted.overlaid(&Value::map(assigned.map(|(name, _)| (name.as_str(), Value::Unknown))))
-        }
+        _ => Given::New(decision.wanted.clone(), decision.schema.clone()),
     }
+}
+
+/// What something new gives: what it was given, and what it gives itself.
+fn outputs_of_new(wanted: &Value, schema: &Schema) -> Value {
+    let assigned = schema.fields.keys().filter(|name| wanted.field(name).is_none() && is_assigned(schema, name));
+    wanted.overlaid(&Value::map(assigned.map(|name| (name.as_str(), Value::Unknown))))
+}
+
+/// Whether a field is one that the provider sets.
+fn is_assigned(schema: &Schema, field: &str) -> bool {
+    let field = schema.fields.get(field);
+    field.is_some_and(|field| matches!(field.presence, Presence::Assigned | Presence::Computed))
 }
 
 /// The outputs that an update may give another value that nobody knows yet.

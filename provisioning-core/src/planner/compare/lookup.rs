@@ -7,8 +7,8 @@ use crate::error::Diagnostic;
 use crate::plan::{ChangeKind, Command};
 use crate::planner::Need;
 use crate::planner::compare::decide::Made;
+use crate::planner::compare::expect::Given;
 use crate::planner::scope::Entry;
-use crate::resource::Declared;
 use crate::schema::Schema;
 use crate::value::Value;
 
@@ -24,7 +24,7 @@ impl Walk<'_> {
         }
         let answer = self.scope.input.seen.answers.get(name).cloned();
         if answer.is_none() {
-            match self.not_yet(declared, &query) {
+            match self.not_yet(place, &query) {
                 None => self.result.needs.push(Need::Answer { name: name.clone(), query }),
                 Some(reason) if self.scope.input.options.command == Command::Apply => {
                     let query = schema.persistable(&query, &self.scope.input.sealer.of_lookups());
@@ -36,11 +36,12 @@ impl Walk<'_> {
             }
         }
         let opened = answer.map(|answer| self.scope.input.sealer.of_lookups().open(&answer));
-        self.expected.set(name, opened.unwrap_or(Value::Unknown));
+        self.expected.set(place, Given::Known(opened.unwrap_or(Value::Unknown)));
     }
 
     /// Why a lookup cannot be answered before the run.
-    fn not_yet(&self, declared: &Declared, query: &Value) -> Option<String> {
+    fn not_yet(&self, place: usize, query: &Value) -> Option<String> {
+        let declared = self.scope.entry(place).declared;
         if query.has_unknown() {
             return Some("its query is known after apply".into());
         }
@@ -49,13 +50,12 @@ impl Walk<'_> {
         if settings.is_some_and(|settings| settings.map_or(true, |settings| settings.has_unknown())) {
             return Some("the settings of its provider are known after apply".into());
         }
-        let explicit = |name: &str| declared.depends_on.iter().any(|on| on == name || self.expected.name(on) == name);
-        let needed = self.scope.needed(&declared.name);
-        let first = needed.iter().find(|on| match self.changed.get(*on) {
-            Some(ChangeKind::Update) => explicit(on.as_str()),
+        let explicit = |place| declared.depends_on.iter().any(|on| self.scope.linked.matching(on).contains(&place));
+        let first = self.scope.needed_places(place).find(|on| match self.changes.at(*on) {
+            Some(ChangeKind::Update) => explicit(*on),
             Some(ChangeKind::Refresh) | None => false,
             Some(_) => true,
         });
-        first.map(|on| format!("it comes after `{on}`, which changes"))
+        first.map(|on| format!("it comes after `{}`, which changes", self.scope.entry(on).declared.name))
     }
 }

@@ -5,6 +5,7 @@
 //! what becomes of a row without a declaration in [`orphan`], what a person sees of texts in [`texts`]; what needs no such
 //! work is told by [`settled`].
 
+mod changes;
 mod decide;
 mod expect;
 mod lookup;
@@ -14,8 +15,6 @@ mod settled;
 mod texts;
 
 use std::sync::Arc;
-
-use rustc_hash::FxHashMap;
 
 use super::Need;
 use super::schemas::Schemas;
@@ -28,8 +27,9 @@ use crate::record::Object;
 use crate::resource::{Declared, FieldChange, Role, StateRow};
 use crate::schema::Schema;
 use crate::value::Value;
+use changes::Changes;
 use decide::Made;
-use expect::Expected;
+use expect::{Expected, Given};
 pub(super) use orphan::NO_LONGER_DECLARED;
 #[cfg(test)]
 pub(super) use settled::thoroughly;
@@ -37,7 +37,7 @@ pub(super) use settled::thoroughly;
 /// What happens to one resource.
 #[derive(Debug, Clone)]
 pub(super) struct Decision<'a> {
-    pub name: ResourceName,
+    pub name: &'a ResourceName,
     pub change: ChangeKind,
     pub reason: Option<String>,
     pub fields: Vec<FieldChange>,
@@ -61,7 +61,7 @@ pub(super) struct Decision<'a> {
 #[derive(Debug, Clone)]
 pub(super) struct Leftover<'a> {
     /// The resource.
-    pub name: ResourceName,
+    pub name: &'a ResourceName,
     /// Its row.
     pub row: &'a StateRow,
     /// The schema that the objects are under.
@@ -87,20 +87,17 @@ pub(super) fn compare<'a>(scope: &'a Scope<'a>, selection: &'a Selection) -> Res
         selection,
         schemas: Schemas::new(scope.input.registry, &scope.input.desired.providers),
         expected: Expected::new(scope),
-        changed: FxHashMap::default(),
+        changes: Changes::new(scope),
         result: Compared::default(),
         problems: Vec::new(),
     };
-    walk.reserve(scope.without_row());
+    walk.result.decisions.reserve(scope.without_row());
     for place in scope.linked.order.iter().copied() {
         let name = &scope.entry(place).declared.name;
         if selection.declared.contains(name) {
             walk.visit(place)?;
         } else {
-            match scope.row_at(place) {
-                Some(row) => walk.expected.set_row(name, row),
-                None => walk.expected.set(name, Value::Unknown),
-            }
+            walk.expected.set(place, scope.row_at(place).map_or(Given::Known(Value::Unknown), Given::Row));
         }
     }
     for name in &selection.rows {
@@ -117,19 +114,12 @@ struct Walk<'a> {
     selection: &'a Selection,
     schemas: Schemas<'a>,
     expected: Expected<'a>,
-    changed: FxHashMap<ResourceName, ChangeKind>,
+    changes: Changes<'a>,
     result: Compared<'a>,
     problems: Vec<Diagnostic>,
 }
 
 impl<'a> Walk<'a> {
-    /// Makes room for so many resources that change at least.
-    fn reserve(&mut self, resources: usize) {
-        self.expected.reserve(resources);
-        self.changed.reserve(resources);
-        self.result.decisions.reserve(resources);
-    }
-
     fn visit(&mut self, place: usize) -> Result<()> {
         let declared = self.scope.entry(place).declared;
         let schema = self.schemas.of(&declared.role, &declared.kind)?;
@@ -139,7 +129,7 @@ impl<'a> Walk<'a> {
         }
         self.result.looked_at += 1;
         let Some(wanted) = self.resolve(declared, &schema) else {
-            self.expected.set(&declared.name, Value::Unknown);
+            self.expected.set(place, Given::Known(Value::Unknown));
             return Ok(());
         };
         if matches!(declared.role, Role::Lookup { .. }) {
@@ -153,8 +143,8 @@ impl<'a> Walk<'a> {
             self.show_texts(&mut made.decision, &wanted);
         }
         self.check_secrets(declared, &made);
-        let opened = declared.role.seal(self.scope.input.sealer, &declared.kind).open(&expect::outputs(&made, row));
-        self.expected.set(&declared.name, opened);
+        let seal = declared.role.seal(self.scope.input.sealer, &declared.kind);
+        self.expected.set(place, expect::given(&made, row, |kept| seal.open(kept)));
         if let Some(from) = self.scope.renames.old_name(&declared.name) {
             self.result.renames.push((from, declared));
         }
@@ -168,7 +158,7 @@ impl<'a> Walk<'a> {
     fn settle(&mut self, made: Made<'a>) {
         match made.change {
             Some(change) => {
-                self.changed.insert(made.decision.name.clone(), change);
+                self.changes.note(made.decision.place, made.decision.name, change);
                 self.result.decisions.push(Decision { change, ..made.decision });
             }
             None => self.result.unchanged += 1,
@@ -180,16 +170,16 @@ impl<'a> Walk<'a> {
     }
 
     /// An object that was left over goes when everything that may still use it takes part.
-    fn leave_over(&mut self, name: &ResourceName, row: &'a StateRow) -> Result<()> {
+    fn leave_over(&mut self, name: &'a ResourceName, row: &'a StateRow) -> Result<()> {
         let removes = matches!(self.scope.input.options.command, Command::Apply | Command::Destroy);
         if row.deposed.is_empty() || !removes {
             return Ok(());
         }
-        let declared = |name: &ResourceName| self.scope.linked.graph.contains(name) && self.selection.declared.contains(name);
+        let declared = |name: &ResourceName| self.scope.linked.graph.contains(name.as_str()) && self.selection.declared.contains(name);
         let selected = |name: &ResourceName| declared(name) || self.selection.rows.contains(name);
         if self.scope.kept().dependents(name).into_iter().all(|(dependent, _)| selected(dependent)) {
             let schema = self.schema_of(row)?;
-            self.result.leftovers.push(Leftover { name: name.clone(), row, schema });
+            self.result.leftovers.push(Leftover { name, row, schema });
         }
         Ok(())
     }

@@ -56,9 +56,8 @@ impl<'a> Walk<'a> {
         let closed = declared.role.seal(self.scope.input.sealer, &declared.kind).close(&declared.inputs);
         let mut older = row.written.field(field) == closed.field(field);
         let visited = written.visit_references(&mut |reference| {
-            let name = self.expected.name(&reference.root);
-            let root = self.scope.input.state.get(name);
-            older &= !self.changed.contains_key(name) && root.is_some_and(|root| root.version < row.version);
+            let root = self.scope.row_of(&reference.root);
+            older &= self.changes.of(&reference.root).is_none() && root.is_some_and(|root| root.version < row.version);
         });
         (visited.is_ok() && older).then(|| row.inputs.field(field).cloned()).flatten()
     }
@@ -82,7 +81,7 @@ impl<'a> Walk<'a> {
     /// The references in a value that lead to what is not at hand and to nothing more in this plan.
     fn lost(&self, value: &Value) -> Vec<Reference> {
         let mut lost = Vec::new();
-        let unchanged = |reference: &Reference| !self.changed.contains_key(self.expected.name(&reference.root));
+        let unchanged = |reference: &Reference| self.changes.of(&reference.root).is_none();
         let visited = value.visit_references(&mut |reference| {
             if unchanged(reference) && self.expected.get(reference).is_ok_and(|found| found.is_withheld()) {
                 lost.push(reference.clone());

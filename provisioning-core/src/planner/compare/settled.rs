@@ -23,7 +23,7 @@ impl Walk<'_> {
             && !self.selection.replace.contains(&declared.name)
             && self.is_as_it_was_left(row)
             && row.depends_on.iter().eq(self.scope.needs(place))
-            && row.depends_on.iter().all(|on| !self.changed.contains_key(on))
+            && self.scope.needed_places(place).all(|on| self.changes.at(on).is_none())
             && self.refers_to_the_same(declared, schema, row)
     }
 

@@ -10,6 +10,7 @@
 //!
 //! Who stopped using an object before it goes is a wish: it gives way where it contradicts the other rules.
 
+mod name;
 mod unique;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +19,10 @@ use super::compare::{Compared, Decision};
 use super::scope::Scope;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Dependency, Graph};
-use crate::name::{ResourceName, StepId};
+use crate::name::ResourceName;
 use crate::plan::{Action, ChangeKind};
 use crate::resource::Role;
+pub(super) use name::StepName;
 
 /// The action that makes, changes or reads a resource.
 pub(super) fn forward(decision: &Decision<'_>) -> Option<Action> {
@@ -46,14 +48,9 @@ pub(super) fn backward(decision: &Decision<'_>) -> Option<Action> {
     }
 }
 
-/// The step that deletes one of the objects that were left over of a resource.
-pub(super) fn leftover_step(name: &ResourceName, index: usize) -> StepId {
-    StepId::of(name, &format!("delete-deposed-{}", index + 1))
-}
-
 /// A replacement that creates first makes what it depends on create first too: the old dependency must outlive the old
 /// dependent.
-pub(super) fn spread_create_before_destroy(scope: &Scope<'_>, compared: &mut Compared<'_>) {
+pub(super) fn spread_create_before_destroy<'a>(scope: &'a Scope<'a>, compared: &mut Compared<'a>) {
     let first = |decision: &Decision<'_>| decision.change == ChangeKind::ReplaceBefore;
     if !compared.decisions.iter().any(first) {
         return;
@@ -64,16 +61,16 @@ pub(super) fn spread_create_before_destroy(scope: &Scope<'_>, compared: &mut Com
         let order = Order::with_structure(scope, compared);
         let circles = if order.graph.order().is_ok() { BTreeMap::new() } else { order.graph.circles() };
         let bites_itself = |decision: &Decision<'_>| {
-            let circle = |step: Option<StepId>| step.and_then(|step| circles.get(&step).copied());
+            let circle = |step: Option<StepName<'_>>| step.and_then(|step| circles.get(&step).copied());
             let (forward, backward) = (circle(forward_step(decision)), circle(backward_step(decision)));
             decision.change == ChangeKind::Replace && may_go_last(decision) && forward.is_some() && forward == backward
         };
         let names: BTreeSet<_> =
-            compared.decisions.iter().filter(|decision| bites_itself(decision)).map(|decision| decision.name.clone()).collect();
+            compared.decisions.iter().filter(|decision| bites_itself(decision)).map(|decision| decision.name).collect();
         if names.is_empty() {
             return;
         }
-        for decision in compared.decisions.iter_mut().filter(|decision| names.contains(&decision.name)) {
+        for decision in compared.decisions.iter_mut().filter(|decision| names.contains(decision.name)) {
             decision.change = ChangeKind::ReplaceBefore;
         }
     }
@@ -81,10 +78,10 @@ pub(super) fn spread_create_before_destroy(scope: &Scope<'_>, compared: &mut Com
 
 fn spread_directly(scope: &Scope<'_>, decisions: &mut [Decision<'_>]) {
     let mut first: BTreeSet<ResourceName> = BTreeSet::new();
-    let mut index: BTreeMap<ResourceName, &mut Decision<'_>> =
-        decisions.iter_mut().map(|decision| (decision.name.clone(), decision)).collect();
+    let mut index: BTreeMap<&ResourceName, &mut Decision<'_>> =
+        decisions.iter_mut().map(|decision| (decision.name, decision)).collect();
     for place in scope.linked.order.iter().rev() {
-        let name = scope.linked.graph.name(*place);
+        let name = &scope.entry(*place).declared.name;
         let Some(decision) = index.get_mut(name) else { continue };
         if decision.change == ChangeKind::Replace && first.contains(name) && may_go_last(decision) {
             decision.change = ChangeKind::ReplaceBefore;
@@ -106,8 +103,8 @@ fn is_tainted(decision: &Decision<'_>) -> bool {
 }
 
 /// The steps, who waits for whom, and an order that fits.
-pub(super) struct Ordered {
-    pub graph: Graph<StepId>,
+pub(super) struct Ordered<'a> {
+    pub graph: Graph<StepName<'a>>,
     /// The places of the steps, each after those that it waits for.
     pub order: Vec<usize>,
     /// The steps of each decision.
@@ -118,7 +115,7 @@ pub(super) struct Ordered {
 ///
 /// # Errors
 /// `Conflict` where the rules contradict one another.
-pub(super) fn order(scope: &Scope<'_>, compared: &Compared<'_>) -> Result<Ordered> {
+pub(super) fn order<'a>(scope: &'a Scope<'a>, compared: &Compared<'a>) -> Result<Ordered<'a>> {
     let mut order = Order::with_structure(scope, compared);
     order.unique_values();
     order.leftovers();
@@ -137,7 +134,11 @@ pub(super) fn order(scope: &Scope<'_>, compared: &Compared<'_>) -> Result<Ordere
 }
 
 /// Adds those wishes that are granted.
-fn wish(graph: &mut Graph<StepId>, wishes: &[(usize, usize)], granted: impl Fn(&StepId, &StepId) -> bool) {
+fn wish<'a>(
+    graph: &mut Graph<StepName<'a>>,
+    wishes: &[(usize, usize)],
+    granted: impl Fn(&StepName<'a>, &StepName<'a>) -> bool,
+) {
     for (step, on) in wishes {
         if granted(graph.name(*step), graph.name(*on)) {
             graph.depend_at(*step, *on, Dependency::Hard);
@@ -145,7 +146,7 @@ fn wish(graph: &mut Graph<StepId>, wishes: &[(usize, usize)], granted: impl Fn(&
     }
 }
 
-fn contradiction(path: &[&StepId]) -> Error {
+fn contradiction(path: &[&StepName<'_>]) -> Error {
     let path: Vec<_> = path.iter().map(|step| format!("`{step}`")).collect();
     Error::new(ErrorKind::Conflict, format!("the steps of the plan wait for one another: {}", path.join(" after ")))
         .with_hint("make one of these changes alone first, with `--target`")
@@ -163,59 +164,50 @@ pub(super) struct Steps {
 
 /// What is decided about a resource, and what is done to it.
 #[derive(Clone, Copy, Default)]
-struct Decided<'a> {
-    decision: Option<&'a Decision<'a>>,
+struct Decided<'c, 'a> {
+    decision: Option<&'c Decision<'a>>,
     steps: Steps,
 }
 
-impl Decided<'_> {
+impl Decided<'_, '_> {
     fn is_changed(self) -> bool {
         self.decision.is_some() || self.steps.rename.is_some()
     }
 }
 
-struct Order<'a> {
+struct Order<'c, 'a> {
     scope: &'a Scope<'a>,
-    compared: &'a Compared<'a>,
+    compared: &'c Compared<'a>,
     /// What is decided about each declared resource, by its place.
-    declared: Vec<Decided<'a>>,
+    declared: Vec<Decided<'c, 'a>>,
     /// The same about the others.
-    undeclared: BTreeMap<&'a ResourceName, Decided<'a>>,
+    undeclared: BTreeMap<&'a ResourceName, Decided<'c, 'a>>,
     /// The steps of each decision.
     steps: Vec<Steps>,
-    graph: Graph<StepId>,
+    graph: Graph<StepName<'a>>,
     wishes: Vec<(usize, usize)>,
 }
 
-fn step(decision: &Decision<'_>, action: &Action) -> StepId {
-    StepId::of(&decision.name, action.verb())
+fn forward_step<'a>(decision: &Decision<'a>) -> Option<StepName<'a>> {
+    forward(decision).map(|action| StepName::of(decision.name, &action))
 }
 
-fn forward_step(decision: &Decision<'_>) -> Option<StepId> {
-    forward(decision).map(|action| step(decision, &action))
+fn backward_step<'a>(decision: &Decision<'a>) -> Option<StepName<'a>> {
+    backward(decision).map(|action| StepName::of(decision.name, &action))
 }
 
-fn backward_step(decision: &Decision<'_>) -> Option<StepId> {
-    backward(decision).map(|action| step(decision, &action))
-}
-
-fn rename_step(name: &ResourceName) -> StepId {
-    StepId::of(name, Action::Rename { from: name.clone() }.verb())
-}
-
-impl<'a> Order<'a> {
+impl<'c, 'a> Order<'c, 'a> {
     /// The rules that hold among the steps of the decisions, and the wishes.
-    fn with_structure(scope: &'a Scope<'a>, compared: &'a Compared<'a>) -> Self {
+    fn with_structure(scope: &'a Scope<'a>, compared: &'c Compared<'a>) -> Self {
         let declared = vec![Decided::default(); scope.linked.graph.len()];
-        let (undeclared, graph) = (BTreeMap::new(), Graph::default());
-        let steps = Vec::with_capacity(compared.decisions.len());
+        let count = compared.decisions.len();
+        let (undeclared, graph, steps) = (BTreeMap::new(), Graph::default(), Vec::with_capacity(count));
         let mut order = Self { scope, compared, declared, undeclared, steps, graph, wishes: Vec::new() };
-        order.graph.reserve(compared.decisions.len());
         let mut renames: Vec<_> = compared.renames.iter().map(|(_, declared)| &declared.name).collect();
         renames.sort();
         for name in renames {
-            let rename = order.graph.add(&rename_step(name));
-            let place = scope.linked.graph.place(name).copied();
+            let rename = order.graph.add(&StepName::rename(name));
+            let place = scope.linked.graph.place(name.as_str()).copied();
             order.decided_mut(place, name).steps.rename = Some(rename);
         }
         for decision in &compared.decisions {
@@ -230,7 +222,7 @@ impl<'a> Order<'a> {
         self.graph.depend_at(step, on, Dependency::Hard);
     }
 
-    fn decided_mut(&mut self, place: Option<usize>, name: &'a ResourceName) -> &mut Decided<'a> {
+    fn decided_mut(&mut self, place: Option<usize>, name: &'a ResourceName) -> &mut Decided<'c, 'a> {
         match place {
             Some(place) => &mut self.declared[place],
             None => self.undeclared.entry(name).or_default(),
@@ -238,27 +230,27 @@ impl<'a> Order<'a> {
     }
 
     /// What is decided about a resource; nothing where it is not known.
-    fn decided(&self, name: &ResourceName) -> Decided<'a> {
-        match self.scope.linked.graph.place(name) {
+    fn decided(&self, name: &ResourceName) -> Decided<'c, 'a> {
+        match self.scope.linked.graph.place(name.as_str()) {
             Some(place) => self.declared[*place],
             None => self.undeclared.get(name).copied().unwrap_or_default(),
         }
     }
 
     /// The decisions that pass a test, in the order of their names.
-    fn decisions(&self, test: impl Fn(&Decision<'_>, Steps) -> bool) -> Vec<(&'a Decision<'a>, Steps)> {
+    fn decisions(&self, test: impl Fn(&Decision<'_>, Steps) -> bool) -> Vec<(&'c Decision<'a>, Steps)> {
         let all = self.declared.iter().chain(self.undeclared.values());
         let all = all.filter_map(|decided| Some((decided.decision?, decided.steps)));
         let mut found: Vec<_> = all.filter(|(decision, steps)| test(decision, *steps)).collect();
-        found.sort_by_key(|(decision, _)| &decision.name);
+        found.sort_by_key(|(decision, _)| decision.name);
         found
     }
 
-    fn own_steps(&mut self, decision: &'a Decision<'a>) {
-        let place = decision.place.or_else(|| self.scope.linked.graph.place(&decision.name).copied());
-        let rename = self.decided_mut(place, &decision.name).steps.rename;
+    fn own_steps(&mut self, decision: &'c Decision<'a>) {
+        let place = decision.place.or_else(|| self.scope.linked.graph.place(decision.name.as_str()).copied());
+        let rename = self.decided_mut(place, decision.name).steps.rename;
         let [forward, backward] = [forward_step(decision), backward_step(decision)].map(|step| {
-            let step = self.graph.add(&step?);
+            let step = self.graph.push(step?);
             if let Some(rename) = rename {
                 self.requires(step, rename);
             }
@@ -271,7 +263,7 @@ impl<'a> Order<'a> {
             }
         }
         let steps = Steps { rename, forward, backward };
-        *self.decided_mut(place, &decision.name) = Decided { decision: Some(decision), steps };
+        *self.decided_mut(place, decision.name) = Decided { decision: Some(decision), steps };
         self.steps.push(steps);
     }
 
@@ -281,35 +273,36 @@ impl<'a> Order<'a> {
         }
         let linked = &self.scope.linked;
         let mut reaches = vec![false; linked.graph.len()];
+        let mut open = Vec::new();
         for place in linked.order.iter().copied() {
-            let dependencies = linked.graph.dependencies_at(place);
-            reaches[place] = dependencies.iter().any(|(on, _)| self.declared[*on].is_changed() || reaches[*on]);
-            let Some(dependent) = self.declared[place].steps.forward else { continue };
-            for (on, dependency) in self.nearest_changed(dependencies, &reaches) {
-                self.graph.depend_at(dependent, on, dependency);
+            open.extend(linked.graph.edges_to(place));
+            reaches[place] = open.iter().any(|(on, _)| self.declared[*on].is_changed() || reaches[*on]);
+            match self.declared[place].steps.forward {
+                Some(dependent) => self.after_nearest_changed(dependent, &mut open, &reaches),
+                None => open.clear(),
             }
         }
     }
 
-    /// The steps that make what a resource depends on, directly or across others that do not change.
-    fn nearest_changed(&self, dependencies: Vec<(usize, Dependency)>, reaches: &[bool]) -> Vec<(usize, Dependency)> {
-        let (mut found, mut seen) = (Vec::new(), BTreeSet::new());
-        let mut open = dependencies;
+    /// A step comes after those that make what its resource depends on, directly or across others that do not change.
+    fn after_nearest_changed(&mut self, dependent: usize, open: &mut Vec<(usize, Dependency)>, reaches: &[bool]) {
+        let mut seen = BTreeSet::new();
         while let Some((on, dependency)) = open.pop() {
             let Steps { forward, rename, .. } = self.declared[on].steps;
-            found.extend(forward.or(rename).map(|step| (step, dependency)));
+            if let Some(step) = forward.or(rename) {
+                self.graph.depend_at(dependent, step, dependency);
+            }
             if forward.is_none() && reaches[on] && seen.insert((on, dependency)) {
-                let further = self.scope.linked.graph.dependencies_at(on);
-                open.extend(further.into_iter().map(|(far, inner)| (far, inner.min(dependency))));
+                let further = self.scope.linked.graph.edges_to(on);
+                open.extend(further.map(|(far, inner)| (far, inner.min(dependency))));
             }
         }
-        found
     }
 
     fn backward_edges(&mut self) {
         // Nothing came to use an object that was never finished.
         for (decision, steps) in self.decisions(|decision, steps| steps.backward.is_some() && !is_tainted(decision)) {
-            for (name, _) in self.scope.kept().dependents(&decision.name) {
+            for (name, _) in self.scope.kept().dependents(decision.name) {
                 if let Decided { decision: Some(dependent), steps: others } = self.decided(name) {
                     self.gone_after((decision, steps), (dependent, others));
                 }
@@ -325,7 +318,7 @@ impl<'a> Order<'a> {
         });
         let removes = decision.change != ChangeKind::Forget;
         if let (Some(host), ChangeKind::Forget, true, Some(forgotten)) = (host, dependent.change, removes, others.backward) {
-            if *host == decision.name {
+            if host == decision.name {
                 self.requires(forgotten, gone);
             } else {
                 self.wishes.push((gone, forgotten));
@@ -334,7 +327,7 @@ impl<'a> Order<'a> {
         }
         if let Some(before) = others.backward {
             self.requires(gone, before);
-            if let (Some(made), true) = (steps.forward, host == Some(&decision.name)) {
+            if let (Some(made), true) = (steps.forward, host == Some(decision.name)) {
                 // By then the name of the host leads to the new one.
                 self.wishes.push((made, before));
             }
@@ -347,18 +340,18 @@ impl<'a> Order<'a> {
 
     fn leftovers(&mut self) {
         let leftovers = &self.compared.leftovers;
-        let count: BTreeMap<_, _> = leftovers.iter().map(|left| (&left.name, left.row.deposed.len())).collect();
+        let count: BTreeMap<_, _> = leftovers.iter().map(|left| (left.name, left.row.deposed.len())).collect();
         for left in leftovers {
-            for (used, _) in self.scope.kept().dependencies(&left.name) {
+            for (used, _) in self.scope.kept().dependencies(left.name) {
                 let Some(gone) = self.decided(used).steps.backward else { continue };
                 for index in 0..left.row.deposed.len() {
-                    let before = self.graph.add(&leftover_step(&left.name, index));
+                    let before = self.graph.add(&StepName::leftover(left.name, index));
                     self.requires(gone, before);
                 }
             }
-            let Decided { decision, steps } = self.decided(&left.name);
+            let Decided { decision, steps } = self.decided(left.name);
             for index in 0..left.row.deposed.len() {
-                let gone = self.graph.add(&leftover_step(&left.name, index));
+                let gone = self.graph.add(&StepName::leftover(left.name, index));
                 if let Some(rename) = steps.rename {
                     self.requires(gone, rename);
                 }
@@ -370,10 +363,10 @@ impl<'a> Order<'a> {
         }
         for left in leftovers {
             for index in 0..left.row.deposed.len() {
-                let gone = self.graph.add(&leftover_step(&left.name, index));
-                for (dependent, _) in self.scope.kept().dependents(&left.name) {
+                let gone = self.graph.add(&StepName::leftover(left.name, index));
+                for (dependent, _) in self.scope.kept().dependents(left.name) {
                     for index in 0..count.get(dependent).copied().unwrap_or_default() {
-                        let before = self.graph.add(&leftover_step(dependent, index));
+                        let before = self.graph.add(&StepName::leftover(dependent, index));
                         self.wishes.push((gone, before));
                     }
                     let Steps { forward, backward, .. } = self.decided(dependent).steps;

@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use super::{Order, Steps, leftover_step};
-use crate::name::StepId;
+use super::{Order, StepName, Steps};
 use crate::plan::ChangeKind;
 use crate::planner::claim::{Claim, unique_fields};
 use crate::planner::compare::Decision;
 
 /// The step after which a value is free; one that deletes what was left over may not be in the graph yet.
-#[derive(Clone, PartialEq)]
-enum Gone {
+#[derive(Clone, Copy, PartialEq)]
+enum Gone<'a> {
     Step(usize),
-    Leftover(StepId),
+    Leftover(StepName<'a>),
 }
 
-impl<'a> Order<'a> {
+impl<'c, 'a> Order<'c, 'a> {
     pub(super) fn unique_values(&mut self) {
         let unique = self.decisions(|decision, _| {
             let schemas = [Some(&decision.schema), decision.old_schema.as_ref()];
@@ -29,7 +28,7 @@ impl<'a> Order<'a> {
                 let Some(value) = decision.wanted.field(field).filter(|value| !value.has_unknown()) else { continue };
                 let claim = Claim::new(&declared.role, &declared.kind, field, value);
                 if let Some(gone) = freed.get(&claim).filter(|gone| **gone != Gone::Step(taker)) {
-                    waits.push((taker, gone.clone()));
+                    waits.push((taker, *gone));
                 }
             }
         }
@@ -43,9 +42,9 @@ impl<'a> Order<'a> {
     }
 
     /// The unique values that somebody has and gives up, and the step after which they are free.
-    fn freed<'d>(&self, decisions: &'d [(&'a Decision<'a>, Steps)]) -> BTreeMap<Claim<'d>, Gone>
+    fn freed<'d>(&self, decisions: &'d [(&'c Decision<'a>, Steps)]) -> BTreeMap<Claim<'d>, Gone<'a>>
     where
-        'a: 'd,
+        'c: 'd,
     {
         let mut freed = BTreeMap::new();
         for (decision, steps) in decisions {
@@ -64,7 +63,7 @@ impl<'a> Order<'a> {
             for field in unique_fields(&left.schema) {
                 for (index, object) in left.row.deposed.iter().enumerate() {
                     if let Some(value) = object.outputs.field(field) {
-                        let gone = Gone::Leftover(leftover_step(&left.name, index));
+                        let gone = Gone::Leftover(StepName::leftover(left.name, index));
                         freed.insert(Claim::new(&left.row.role, &left.row.kind, field, value), gone);
                     }
                 }
