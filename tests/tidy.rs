@@ -67,7 +67,7 @@ fn check(problems: &[String]) {
 /// The modules of core in their order.
 fn core_order() -> Vec<String> {
     let text = fs::read_to_string(root().join("provisioning-core/src/lib.rs")).expect("core has a lib.rs");
-    let modules = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let modules = text.lines().filter_map(|line| line.trim_start_matches("pub ").strip_prefix("mod ")?.strip_suffix(';'));
     modules.map(str::to_owned).collect()
 }
 

@@ -119,16 +119,17 @@ fn report(value: &Value, path: &str, origin: Option<&Origin>, problems: &mut Vec
 
 /// Every declared field whose value passes a test that a map passes where one of its values does; in the order of names.
 fn places(desired: &Desired, test: fn(&Value) -> bool) -> impl Iterator<Item = Place<'_>> {
-    let providers = desired.providers.iter().filter(move |(_, provider)| test(&provider.settings)).flat_map(|(alias, provider)| {
-        provider.settings.as_map().into_iter().flatten().map(move |(key, value)| Place {
-            section: "providers",
-            name: alias.as_str(),
-            key: Some(key),
-            origin: provider.origin.as_ref(),
-            origins: Some(&provider.origins),
-            value,
-        })
-    });
+    let providers =
+        desired.providers.iter().filter(move |(_, provider)| test(&provider.settings)).flat_map(|(alias, provider)| {
+            provider.settings.as_map().into_iter().flatten().map(move |(key, value)| Place {
+                section: "providers",
+                name: alias.as_str(),
+                key: Some(key),
+                origin: provider.origin.as_ref(),
+                origins: Some(&provider.origins),
+                value,
+            })
+        });
     let resources = desired.resources.values().filter(move |declared| test(&declared.inputs)).flat_map(|declared| {
         declared.inputs.as_map().into_iter().flatten().map(move |(key, value)| Place {
             section: "resources",

@@ -82,7 +82,7 @@ impl Log for MemoryStore {
     }
 
     async fn save_plan(&self, plan: &Plan) -> Result<Digest> {
-        let (hash, body) = text::write_plan(plan)?;
+        let (hash, body) = text::write_plan(plan, |body| body)?;
         self.kept().plans.entry(hash.clone()).or_insert(body);
         Ok(hash)
     }

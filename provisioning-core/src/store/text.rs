@@ -51,9 +51,9 @@ impl RowText {
     }
 }
 
-/// The text of a plan, with its hash: both go through all of it, so that they are made at once where it is large.
-pub(super) fn write_plan(plan: &Plan) -> Result<(Digest, Vec<u8>)> {
-    let body = || write(plan, MAX_PLAN_BYTES, || "the plan".to_owned());
+/// The hash of a plan and what is made of its text: both go through all of it, so that they are made at once where it is large.
+pub(super) fn write_plan<T: Send>(plan: &Plan, make: impl FnOnce(Vec<u8>) -> T + Send) -> Result<(Digest, T)> {
+    let body = || write(plan, MAX_PLAN_BYTES, || "the plan".to_owned()).map(make);
     if plan.steps.len() < LARGE {
         return Ok((plan.hash(), body()?));
     }

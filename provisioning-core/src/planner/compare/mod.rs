@@ -175,7 +175,8 @@ impl<'a> Walk<'a> {
         if row.deposed.is_empty() || !removes {
             return Ok(());
         }
-        let declared = |name: &ResourceName| self.scope.linked.graph.contains(name.as_str()) && self.selection.declared.contains(name);
+        let declared =
+            |name: &ResourceName| self.scope.linked.graph.contains(name.as_str()) && self.selection.declared.contains(name);
         let selected = |name: &ResourceName| declared(name) || self.selection.rows.contains(name);
         if self.scope.kept().dependents(name).into_iter().all(|(dependent, _)| selected(dependent)) {
             let schema = self.schema_of(row)?;

@@ -134,11 +134,7 @@ pub(super) fn order<'a>(scope: &'a Scope<'a>, compared: &Compared<'a>) -> Result
 }
 
 /// Adds those wishes that are granted.
-fn wish<'a>(
-    graph: &mut Graph<StepName<'a>>,
-    wishes: &[(usize, usize)],
-    granted: impl Fn(&StepName<'a>, &StepName<'a>) -> bool,
-) {
+fn wish<'a>(graph: &mut Graph<StepName<'a>>, wishes: &[(usize, usize)], granted: impl Fn(&StepName<'a>, &StepName<'a>) -> bool) {
     for (step, on) in wishes {
         if granted(graph.name(*step), graph.name(*on)) {
             graph.depend_at(*step, *on, Dependency::Hard);

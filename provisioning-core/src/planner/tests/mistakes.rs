@@ -1,6 +1,7 @@
 //! What is wrong with declarations, each with its place and what to do about it.
 
 use super::check;
+use super::world::World;
 
 #[test]
 fn an_unknown_name_is_reported_with_the_nearest() {
@@ -129,4 +130,24 @@ fn a_provider_cannot_refer_to_what_it_makes_itself() {
         "invalid: these resources depend on one another in a circle: `web` needs `web`; \
          hint: take one of the references or `depends_on` away",
     );
+}
+
+#[test]
+fn of_many_declarations_every_one_is_linked_and_every_mistake_is_told_in_order() {
+    let count = 10_000;
+    let document = |wrong: &[usize]| -> String {
+        let on = |number: usize| if wrong.contains(&number) { "nobody".to_owned() } else { format!("t{}", number - 1) };
+        let others = (10_001..10_000 + count).map(|number| format!("t{number} = {{ from = \"${{{}.id}}\" }}\n", on(number)));
+        std::iter::once("t10000 = {}\n".to_owned()).chain(others).collect()
+    };
+    let world = World::empty();
+    let plan = world.plan(&document(&[]), "").expect("linked");
+    assert_eq!(plan.steps.len(), count);
+    let in_a_row = plan.steps.windows(2).all(|pair| pair[1].requires == [pair[0].id.clone()]);
+    assert!(in_a_row, "each after the one before it");
+
+    let wrong = [10_001, 14_000, 15_000, 19_999];
+    let error = world.plan(&document(&wrong), "").expect_err("nobody is there");
+    let told: Vec<_> = error.diagnostics().iter().map(|problem| problem.field.as_str()).collect();
+    assert_eq!(told, wrong.map(|number| format!("resources.t{number}.from")));
 }

@@ -5,6 +5,7 @@
 
 mod failure;
 mod file;
+mod packed;
 mod parse;
 mod tables;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::Connection;
 
+use self::packed::Body;
 use self::parse::Threads;
 use self::tables::{LateText, Tables};
 use self::writer::Writer;
@@ -167,7 +169,7 @@ impl Log for SqliteStore {
     }
 
     async fn save_plan(&self, plan: &Plan) -> Result<Digest> {
-        let (hash, body) = text::write_plan(plan)?;
+        let (hash, body) = text::write_plan(plan, Body::new)?;
         let results = text::write(&plan.results(), text::MAX_PLAN_BYTES, || "what the plan gives back".to_owned())?;
         let save = move |tables: &Tables<'_>| tables.put_plan(&hash, &body, &results).map(|()| hash);
         self.writer.run(save).await
@@ -175,7 +177,7 @@ impl Log for SqliteStore {
 
     async fn plan(&self, hash: &Digest) -> Result<Plan> {
         let (hash, wanted) = (hash.clone(), hash.clone());
-        self.read_and(move |tables| tables.plan_body(&wanted), move |body| text::read_plan(&hash, body.as_deref())).await
+        self.read_and(move |tables| tables.plan_body(&wanted), move |body| tables::plan(&hash, body)).await
     }
 
     async fn results(&self, hash: &Digest) -> Result<Results> {

@@ -9,6 +9,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::failure::explain;
+use super::packed::{Body, unpack};
 use super::parse::{self, Threads};
 use crate::digest::{Digest, DigestKey};
 use crate::error::{Error, Result};
@@ -82,8 +83,8 @@ impl Tables<'_> {
 
     /// Whether the store has the tables that came up after the first ones.
     pub(super) fn has_added(&self) -> Result<bool> {
-        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('late', 'results')";
-        Ok(self.one(sql, params![], |row| row.get::<_, i64>(0))? == Some(2))
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('late', 'results', 'packed')";
+        Ok(self.one(sql, params![], |row| row.get::<_, i64>(0))? == Some(3))
     }
 
     /// Keeps what was learned too late, unless it is there.
@@ -113,16 +114,29 @@ impl Tables<'_> {
     }
 
     /// Keeps a plan and what it gives back, unless it is there.
-    pub(super) fn put_plan(&self, hash: &Digest, body: &[u8], results: &[u8]) -> Result<()> {
-        let values = params![hash.as_str(), Text(body)];
-        self.write("INSERT INTO plans (hash, body) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING", values)?;
+    pub(super) fn put_plan(&self, hash: &Digest, body: &Body, results: &[u8]) -> Result<()> {
+        match body {
+            Body::Plain(body) => {
+                let sql = "INSERT INTO plans (hash, body) VALUES (?1, ?2) ON CONFLICT (hash) DO NOTHING";
+                self.write(sql, params![hash.as_str(), Text(body)])?;
+            }
+            Body::Packed(body) => {
+                let sql = "INSERT INTO packed (plan, body) VALUES (?1, ?2) ON CONFLICT (plan) DO NOTHING";
+                self.write(sql, params![hash.as_str(), body])?;
+            }
+        }
         let values = params![hash.as_str(), Text(results)];
         self.write("INSERT INTO results (plan, body) VALUES (?1, ?2) ON CONFLICT (plan) DO NOTHING", values)
     }
 
-    /// The text of a plan, where there is one.
-    pub(super) fn plan_body(&self, hash: &Digest) -> Result<Option<Vec<u8>>> {
-        self.one("SELECT body FROM plans WHERE hash = ?1", params![hash.as_str()], |row| blob(row, 0))
+    /// A plan as it is kept, where it is.
+    pub(super) fn plan_body(&self, hash: &Digest) -> Result<Option<Body>> {
+        let plain = self.one("SELECT body FROM plans WHERE hash = ?1", params![hash.as_str()], |row| blob(row, 0))?;
+        if let Some(body) = plain {
+            return Ok(Some(Body::Plain(body)));
+        }
+        let packed = self.one("SELECT body FROM packed WHERE plan = ?1", params![hash.as_str()], |row| blob(row, 0))?;
+        Ok(packed.map(Body::Packed))
     }
 
     /// The lease as it is kept.
@@ -201,7 +215,7 @@ impl Source for Tables<'_> {
     }
 
     fn plan(&self, hash: &Digest) -> Result<Plan> {
-        text::read_plan(hash, self.plan_body(hash)?.as_deref())
+        plan(hash, self.plan_body(hash)?)
     }
 
     /// A store that kept the plan before there was a place for this reads it.
@@ -228,6 +242,15 @@ impl Source for Tables<'_> {
             Ok(RunRow { first: *first, last: *last, summary })
         };
         runs.iter().map(parse).collect()
+    }
+}
+
+/// The plan that is kept under a hash; `NotFound` where nothing is.
+pub(super) fn plan(hash: &Digest, body: Option<Body>) -> Result<Plan> {
+    match body {
+        Some(Body::Plain(text)) => text::read_plan(hash, Some(&text)),
+        Some(Body::Packed(packed)) => text::read_plan(hash, Some(&unpack(&packed)?)),
+        None => text::read_plan(hash, None),
     }
 }
 

@@ -69,6 +69,11 @@ pub(crate) fn second_plan() -> Plan {
     ])
 }
 
+/// A plan that is not kept as it is written.
+pub(crate) fn large_plan() -> Plan {
+    plan((0..1200).map(|number| step(&format!("web-{number}/create"), Action::Create)).collect())
+}
+
 fn plan(steps: Vec<Step>) -> Plan {
     Plan {
         secrets: BTreeMap::new(),

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use super::{SqliteStore, made, raw};
 use crate::digest::Digest;
 use crate::error::ErrorKind;
-use crate::store::tests::fixture::{first_plan, lease, live, run};
+use crate::store::tests::fixture::{first_plan, large_plan, lease, live, run};
 use crate::store::{Log, Range, State};
 
 /// A store with two runs, and a second way to its file.
@@ -98,6 +98,36 @@ async fn refuses_a_plan_with_another_hash() {
     other.execute("UPDATE plans SET body = replace(body, '\"unchanged\":3', '\"unchanged\":4')", []).expect("changed");
     let error = store.plan(&first_plan().hash()).await.expect_err("changed");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
+}
+
+#[tokio::test]
+async fn a_large_plan_is_packed_and_refused_when_it_was_changed() {
+    let (_directory, store, other) = lived().await;
+    let plan = large_plan();
+    let hash = store.save_plan(&plan).await.expect("kept");
+    assert_eq!(store.save_plan(&plan).await.expect("kept already"), hash);
+    assert_eq!(store.plan(&hash).await.expect("kept"), plan);
+    let one = "SELECT body FROM packed WHERE plan = ?1";
+    let packed: Vec<u8> = other.query_row(one, [hash.as_str()], |row| row.get(0)).expect("it is packed");
+    let text = serde_json::to_vec(&plan).expect("it serialises");
+    assert!(packed.len() * 10 < text.len(), "{} of {} bytes", packed.len(), text.len());
+
+    let changed = |place: usize| {
+        let mut bytes = packed.clone();
+        bytes[place] ^= 1 << (place % 8);
+        bytes
+    };
+    let longer_than_any = [&[0xff; 4], &packed[4..]].concat();
+    let damaged = (0..packed.len()).step_by(29).map(changed).chain([longer_than_any, packed[..9].to_vec(), Vec::new()]);
+    for bytes in damaged {
+        other.execute("UPDATE packed SET body = ?1", params![bytes]).expect("written");
+        match store.plan(&hash).await {
+            Ok(read) => assert_eq!(read, plan, "what it says is the same"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}"),
+        }
+    }
+    let error = store.plan(&hash).await.expect_err("nothing is left of it");
+    assert!(error.to_string().starts_with("a packed plan cannot be read: "), "{error}");
 }
 
 #[tokio::test]

@@ -16,14 +16,17 @@ use crate::record::Outcome;
 use crate::store::tests::fixture::{Counted, at, first_plan, idle_run, live, run};
 use crate::store::{Holder, Leases, Log, Opening, Range, SqliteStore, State};
 
-const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store-v1-results.sql");
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store-v1-packed.sql");
 /// Of before a plan's results were kept beside it.
 const BEFORE_RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store-v1.sql");
+/// Of before large plans were packed.
+const BEFORE_PACKED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store-v1-results.sql");
 
 #[tokio::test]
 async fn a_golden_store_opens_verifies_and_goes_on() {
-    goes_on(BEFORE_RESULTS).await;
-    goes_on(GOLDEN).await;
+    for golden in [BEFORE_RESULTS, BEFORE_PACKED, GOLDEN] {
+        goes_on(golden).await;
+    }
 }
 
 async fn goes_on(golden: &str) {
