@@ -90,7 +90,7 @@ async fn main() -> Result<()> {
             "providers": { "kitchen": { "type": "board" } },
             "resources": { "list": { "kind": "note", "text": text }, "copy": { "kind": "note", "text": "we ${list.text}" } },
         });
-        let desired = config::desired(&Value::try_from(document)?.into(), &registry, &Settings::shipped())?;
+        let desired = config::desired(Value::try_from(document)?.into(), &registry, &Settings::shipped())?;
         let plan = engine.plan(&desired, &PlanOptions::new(command)).await?;
         plan.changes.iter().for_each(|change| println!("{} {}", change.change.as_str(), change.name));
         println!("{} steps done\n", engine.apply(&plan, &Control::new()).await?.succeeded);

@@ -39,7 +39,7 @@ fn desired(cloud: &FakeCloud) -> Desired {
         "outputs": { "address": { "value": "${web.address}", "sensitive": true } },
     });
     let document = Value::try_from(document).expect("a document");
-    config::desired(&document.into(), &cloud.registry(), &Settings::shipped()).expect("it is valid")
+    config::desired(document.into(), &cloud.registry(), &Settings::shipped()).expect("it is valid")
 }
 
 fn golden(name: &str, text: &str) -> String {

@@ -120,7 +120,7 @@ fn work(last: usize, count: u64) {
     let folder = tempfile::tempdir().expect("a folder");
     let registry = registry(folder.path());
     let document = Value::try_from(document(count)).expect("a document").into();
-    let desired = config::desired(&document, &registry, &Settings::shipped()).expect("declared");
+    let desired = config::desired(document, &registry, &Settings::shipped()).expect("declared");
     if last == 0 {
         return;
     }

@@ -94,7 +94,7 @@ pub(crate) fn measure(folder: &Path) -> Result<()> {
         settings.limits.run = SLOTS;
         let store = SqliteStore::open(&folder.join("paced.db"), Opening::OrCreate(&System))?;
         let engine = Engine::builder(registry.clone(), Arc::new(store)).settings(settings.clone()).build();
-        let desired = config::desired(&Value::try_from(document())?.into(), &registry, &settings)?;
+        let desired = config::desired(Value::try_from(document())?.into(), &registry, &settings)?;
         println!(
             "{QUICK} quick resources of {QUICK_TAKES:?} in pairs, {SLOW} slow ones of {SLOW_TAKES:?}, {SLOTS} calls at once"
         );

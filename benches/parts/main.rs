@@ -51,7 +51,7 @@ impl Applied {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let registry = registry(folder);
         let node = config::document("main.json", &edges.json()).expect("a document");
-        let desired = config::desired(&node, &registry, &Settings::shipped()).expect("declared");
+        let desired = config::desired(node.clone(), &registry, &Settings::shipped()).expect("declared");
         let engine = Engine::builder(registry.clone(), Arc::new(MemoryStore::new(Identity::fresh(&System)))).build();
         let (plan, entries, rows) = runtime.block_on(async {
             let plan = engine.plan(&desired, &PlanOptions::new(Command::Apply)).await.expect("planned");
@@ -78,7 +78,8 @@ fn parts(criterion: &mut Criterion) {
         });
     });
     criterion.bench_function("declarations: checked", |bencher| {
-        bencher.iter(|| config::desired(&applied.node, &applied.registry, &Settings::shipped()).expect("declared"));
+        let declared = |node| config::desired(node, &applied.registry, &Settings::shipped()).expect("declared");
+        bencher.iter_batched(|| applied.node.clone(), declared, BatchSize::LargeInput);
     });
     criterion.bench_function("declarations: linked", |bencher| {
         bencher.iter(|| applied.engine.validate(&applied.desired).expect("linked").len());

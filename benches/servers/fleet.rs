@@ -81,7 +81,7 @@ fn desired(registry: &Registry, level: &str, count: usize) -> Result<Desired> {
         "services": services,
         "outputs": outputs,
     });
-    Ok(config::desired(&Value::try_from(document)?.into(), registry, &Settings::shipped())?)
+    Ok(config::desired(Value::try_from(document)?.into(), registry, &Settings::shipped())?)
 }
 
 fn get(url: &str) -> Result<String> {

@@ -28,7 +28,7 @@
 //!     },
 //!     "outputs": { "address": "${web.address}" },
 //! }))?;
-//! let desired = config::desired(&document.into(), &cloud.registry(), &Settings::shipped())?;
+//! let desired = config::desired(document.into(), &cloud.registry(), &Settings::shipped())?;
 //!
 //! let plan = engine.plan(&desired, &PlanOptions::new(Command::Apply)).await?;
 //! assert_eq!(plan.steps.len(), 2);

@@ -29,7 +29,7 @@ impl Workspace {
         let mut document = document.clone();
         document.as_object_mut().expect("a map").entry("providers").or_insert(json!({ "lab": { "type": "fake" } }));
         let document = Value::try_from(document).expect("a document");
-        let desired = config::desired(&document.into(), &self.cloud.registry(), &Settings::shipped()).expect("it is valid");
+        let desired = config::desired(document.into(), &self.cloud.registry(), &Settings::shipped()).expect("it is valid");
         self.engine.plan(&desired, &PlanOptions::new(command)).await.expect("a plan")
     }
 

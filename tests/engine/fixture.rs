@@ -31,7 +31,7 @@ pub(crate) fn desired(sections: &Json) -> Desired {
         }
     }
     let document = Value::try_from(document).expect("a document");
-    config::desired(&document.into(), &FakeCloud::default().registry(), &Settings::shipped()).expect("a right document")
+    config::desired(document.into(), &FakeCloud::default().registry(), &Settings::shipped()).expect("a right document")
 }
 
 /// An engine on a cloud of its own.

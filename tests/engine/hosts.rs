@@ -51,7 +51,7 @@ impl Lab {
 
     async fn plan(&self, document: &Json, command: Command) -> Plan {
         let document = Value::try_from(document.clone()).expect("a document");
-        let desired = config::desired(&document.into(), &self.registry, &Settings::shipped()).expect("a right document");
+        let desired = config::desired(document.into(), &self.registry, &Settings::shipped()).expect("a right document");
         self.engine.plan(&desired, &PlanOptions::new(command)).await.expect("a plan")
     }
 

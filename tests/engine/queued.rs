@@ -79,7 +79,7 @@ async fn what_waits_without_an_identity_is_not_asked_for_twice() {
     let registry = Registry::default().with_kinds("shop", vec![erase(queue.clone())]).expect("a name");
     let document = json!({ "providers": { "shop": { "type": "shop" } }, "resources": { "a": { "kind": "goods" } } });
     let document = Value::try_from(document).expect("a document");
-    let desired = config::desired(&document.into(), &registry, &Settings::shipped()).expect("a right document");
+    let desired = config::desired(document.into(), &registry, &Settings::shipped()).expect("a right document");
     let engine = Engine::builder(registry, Arc::new(MemoryStore::new(Identity::fresh(&System)))).build();
     let plan = engine.plan(&desired, &PlanOptions::new(Command::Apply)).await.expect("a plan");
     let report = engine.apply(&plan, &Control::new()).await.expect("a report");

@@ -46,7 +46,7 @@ pub(crate) fn desired(resources: &Json, client: &CloudClient) -> Desired {
         fields.entry("name").or_insert(json!(name));
     }
     let document = Value::try_from(document).expect("a document");
-    config::desired(&document.into(), &client.registry(), &settings()).expect("a right document")
+    config::desired(document.into(), &client.registry(), &settings()).expect("a right document")
 }
 
 pub(crate) fn engine(client: &CloudClient, store: &Path, observer: Observer) -> Engine {

@@ -15,7 +15,7 @@ fuzz_target!(|text: &str| {
     let settings = Settings::shipped();
     for name in ["main.toml", "main.json"] {
         let read = config::document(name, text);
-        let declared = read.and_then(|document| config::desired(&document, &REGISTRY, &settings));
+        let declared = read.and_then(|document| config::desired(document, &REGISTRY, &settings));
         if let Err(error) = declared {
             let lines = text.lines().count().max(1) + 1;
             for origin in error.diagnostics().iter().filter_map(|problem| problem.origin.as_ref()) {

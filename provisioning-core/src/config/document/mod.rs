@@ -46,19 +46,22 @@ pub(super) struct Around<'a> {
 ///
 /// # Errors
 /// `Invalid`, with a diagnostic for every problem.
-pub fn desired(document: &Node, registry: &Registry, settings: &Settings) -> Result<Desired> {
+pub fn desired(document: Node, registry: &Registry, settings: &Settings) -> Result<Desired> {
     let files = |name: &str| {
         Err(Error::invalid(format!("the template `{name}` cannot be read: the document has no files"))
             .with_hint("give the text itself, or load the document from a workspace"))
     };
     let Some(section) = document.field("inputs") else {
-        return read(document.clone(), registry, &Around { settings, files: &files, known: &Known::default() });
+        return read(document, registry, &Around { settings, files: &files, known: &Known::default() });
     };
-    let (document, mut problems) = (part(document, |key| key != "inputs"), Vec::new());
+    let mut problems = Vec::new();
     let inputs = inputs::settled(inputs::declared(section, &mut problems), BTreeMap::new(), &mut problems);
     match Error::from_diagnostics(problems) {
         Some(error) => Err(error),
-        None => desired_of(document, registry, &Around { settings, files: &files, known: &Known::of_program(inputs) }),
+        None => {
+            let known = Known::of_program(inputs);
+            desired_of(only(document, |key| key != "inputs"), registry, &Around { settings, files: &files, known: &known })
+        }
     }
 }
 

@@ -112,7 +112,7 @@ fn every_format_declares_the_same() {
     assert_eq!(nickel, without_places(load("main.toml", TOML)));
     assert_eq!(nickel, without_places(load("main.json", &json())));
     let value = Value::try_from(serde_json::from_str::<serde_json::Value>(&json()).expect("parses")).expect("fits");
-    assert_eq!(nickel, desired(&Node::from(value), &registry(), &Settings::shipped()).expect("a program's document"));
+    assert_eq!(nickel, desired(Node::from(value), &registry(), &Settings::shipped()).expect("a program's document"));
 }
 
 #[test]

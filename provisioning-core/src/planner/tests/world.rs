@@ -172,7 +172,7 @@ impl World {
                 fields.entry("name").or_insert_with(|| name.clone().into());
             }
         }
-        config::desired(&Value::try_from(json)?.into(), &self.registry, &self.settings)
+        config::desired(Value::try_from(json)?.into(), &self.registry, &self.settings)
     }
 
     /// Plans as an engine does: with everything read, and every need answered.

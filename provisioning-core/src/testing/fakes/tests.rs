@@ -57,7 +57,7 @@ pub(crate) fn declared(registry: &Registry, (provider, kind): (&str, &str), sect
         fields.entry("kind").or_insert(json!(kind));
     }
     let document = Value::try_from(document).expect("a document");
-    config::desired(&document.into(), registry, &Settings::shipped()).expect("a right document")
+    config::desired(document.into(), registry, &Settings::shipped()).expect("a right document")
 }
 
 /// An engine on fakes of the fake cloud.

@@ -52,7 +52,7 @@ impl Declarations {
 
     pub(super) fn desired(&self, registry: &Registry, settings: &Settings) -> Desired {
         let document = Value::try_from(self.0.clone()).expect("JSON is a value");
-        config::desired(&document.into(), registry, settings).expect("what is generated is right")
+        config::desired(document.into(), registry, settings).expect("what is generated is right")
     }
 
     /// What the cloud then has, as [`FakeCloud::contents`](crate::testing::FakeCloud::contents) says it.
