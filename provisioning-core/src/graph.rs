@@ -54,17 +54,23 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
             return *place;
         }
         let place = self.push(name.clone());
-        let Self { inner, index } = self;
-        index.insert_unique(hash(name), place, |place| hash(&inner[NodeIndex::new(*place)]));
+        self.file(place);
         place
     }
 
-    /// Adds a node that is known by its place alone.
-    pub fn push(&mut self, name: N) -> usize {
+    /// Lets the node at a place be found by its name.
+    fn file(&mut self, place: usize) {
+        let Self { inner, index } = self;
+        let hash_at = |place: &usize| hash(&inner[NodeIndex::new(*place)]);
+        index.insert_unique(hash_at(&place), place, hash_at);
+    }
+
+    /// Adds a node that is known by its place alone: by its name nobody finds it, nor what depends on it.
+    pub(crate) fn push(&mut self, name: N) -> usize {
         self.inner.add_node(name).index()
     }
 
-    /// Makes one node depend on another; both are added where they are missing, and of two edges the harder one stays.
+    /// Makes one node depend on another; both are added where they are missing, and of two edges the harder one counts.
     pub fn depend(&mut self, dependent: &N, on: &N, dependency: Dependency) {
         let (on, dependent) = (self.add(on), self.add(dependent));
         self.depend_at(dependent, on, dependency);
@@ -90,24 +96,28 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
 
     /// What the node at a place depends on, in the order of places.
     pub fn dependencies_at(&self, place: usize) -> Vec<(usize, Dependency)> {
-        harder(self.edges_to(place).collect())
+        let mut found = self.edges_to(place).collect();
+        harder(&mut found);
+        found
+    }
+
+    /// Makes the node at a place depend on others; of two edges to one of them only the harder one is made.
+    pub(crate) fn depend_at_each(&mut self, dependent: usize, on: &mut Vec<(usize, Dependency)>) {
+        harder(on);
+        on.drain(..).for_each(|(on, dependency)| self.depend_at(dependent, on, dependency));
     }
 
     /// The edges to the node at a place; two may come from the same other place.
-    pub fn edges_to(&self, place: usize) -> impl Iterator<Item = (usize, Dependency)> {
+    pub(crate) fn edges_to(&self, place: usize) -> impl Iterator<Item = (usize, Dependency)> {
         let edges = self.inner.edges_directed(NodeIndex::new(place), Direction::Incoming);
         edges.map(|edge| (edge.source().index(), *edge.weight()))
     }
 
     /// The same graph with other names, one for each place.
     pub fn with_names<M: Ord + Hash + Clone + Display>(&self, name: impl Fn(usize) -> M) -> Graph<M> {
-        let mut graph = Graph::with_capacity(self.len());
-        for place in 0..self.len() {
-            graph.add(&name(place));
-        }
-        for edge in self.inner.raw_edges() {
-            graph.inner.add_edge(edge.source(), edge.target(), edge.weight);
-        }
+        let inner = self.inner.map(|place, _| name(place.index()), |_, dependency| *dependency);
+        let mut graph = Graph { inner, index: HashTable::with_capacity(self.len()) };
+        (0..self.len()).for_each(|place| graph.file(place));
         graph
     }
 
@@ -142,11 +152,13 @@ impl<N: Ord + Hash + Clone + Display> Graph<N> {
     fn neighbours(&self, name: &N, direction: Direction) -> Vec<(&N, Dependency)> {
         let Some(&place) = self.place(name) else { return Vec::new() };
         let edges = self.inner.edges_directed(NodeIndex::new(place), direction);
-        let found = edges.map(|edge| {
+        let other = edges.map(|edge| {
             let other = if direction == Direction::Incoming { edge.source() } else { edge.target() };
             (&self.inner[other], *edge.weight())
         });
-        harder(found.collect())
+        let mut found = other.collect();
+        harder(&mut found);
+        found
     }
 
     /// The given nodes and everything that lies on hard edges from them: what they need (`Incoming`), or what needs
@@ -237,12 +249,11 @@ fn hash<Q: Hash + ?Sized>(name: &Q) -> u64 {
     FxBuildHasher.hash_one(name)
 }
 
-/// The other ends of edges in order, each once, with the hardest of the edges that lead there.
-fn harder<T: Ord>(mut found: Vec<(T, Dependency)>) -> Vec<(T, Dependency)> {
+/// Puts the other ends of edges in order, each once, with the hardest of the edges that lead there.
+fn harder<T: Ord>(found: &mut Vec<(T, Dependency)>) {
     found.sort_unstable_by(|a, b| b.cmp(a));
     found.dedup_by(|other, kept| other.0 == kept.0);
     found.reverse();
-    found
 }
 
 #[cfg(test)]

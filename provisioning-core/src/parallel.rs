@@ -3,8 +3,8 @@
 use std::num::NonZero;
 use std::{panic, thread};
 
-/// What a function makes of parts of a slice, in their order; it is told at which place its part begins. There are as many
-/// parts as processors, as long as each has so many things at least.
+/// What a function makes of parts of a slice, in their order; it is told at which place its part begins. There is a
+/// part for each processor, or fewer so that there are about as many things in each as are worth a thread.
 pub(crate) fn parts<T: Sync, U: Send>(all: &[T], least: usize, work: impl Fn(usize, &[T]) -> U + Sync) -> Vec<U> {
     let most = all.len() / least;
     let threads = if most > 1 { thread::available_parallelism().map_or(1, NonZero::get).min(most) } else { 1 };

@@ -261,15 +261,15 @@ impl Assembly<'_> {
         self.ids[place].get_or_insert_with(|| self.graph.name(place).id()).clone()
     }
 
-    /// The place of a step.
+    /// The place of a step that renames a row, or deletes what was left over.
     fn place(&self, name: StepName<'_>) -> usize {
-        self.graph.place(&name).copied().expect("every step was ordered")
+        self.graph.place(&name).copied().expect("it was ordered under its name")
     }
 
     fn rename(&mut self, from: &ResourceName, declared: &Declared, changes: bool) {
         let row = &self.scope.input.state[from];
         let action = Action::Rename { from: from.clone() };
-        let place = self.place(StepName::of(&declared.name, &action));
+        let place = self.place(StepName::rename(&declared.name));
         let at = self.scope.linked.graph.place(declared.name.as_str()).copied();
         let step = self.bare_step(place, (declared, at), action);
         // The object is what it was until another step says otherwise.

@@ -83,6 +83,7 @@ fn linked<'a>(registry: &Registry, desired: &'a Desired, known: &KnownSecrets) -
     let linker = || Linker::new(registry, desired, known, (&declared, &linked));
     let mut others = linker();
     let providers = others.providers();
+    let mut problems = std::mem::take(&mut others.found.problems);
     let mut found = parallel::parts(&declared, SHARE, |first, part| {
         let mut linker = linker();
         (first..).zip(part).for_each(|(place, declared)| linker.resource(place, declared, &providers));
@@ -95,7 +96,6 @@ fn linked<'a>(registry: &Registry, desired: &'a Desired, known: &KnownSecrets) -
         others.output(&output.value, &format!("outputs.{name}"), output.origin.as_ref());
     }
     found.push(others.found);
-    let mut problems = Vec::new();
     for part in found {
         part.edges.into_iter().for_each(|(dependent, on, dependency)| linked.graph.depend_at(dependent, on, dependency));
         problems.extend(part.problems);

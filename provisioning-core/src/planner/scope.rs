@@ -62,12 +62,12 @@ impl<'a> Scope<'a> {
         self.entries.iter().filter(|entry| entry.row.is_none()).count()
     }
 
-    /// The place of what a name stands for, where it is declared: the resource of that name, or the service on a host.
+    /// The place of what a reference begins with, where that is declared: the resource of that name, or the service on a host.
     pub(super) fn place(&self, name: &str) -> Option<usize> {
         self.linked.matching(name).last().copied()
     }
 
-    /// The row of the name that a name stands for.
+    /// The row of what a reference begins with, by its name.
     pub(super) fn row_of(&self, name: &str) -> Option<&'a StateRow> {
         match self.place(name) {
             Some(place) => self.entries[place].row,

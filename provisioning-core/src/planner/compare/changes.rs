@@ -33,11 +33,19 @@ impl<'a> Changes<'a> {
         self.declared[place]
     }
 
-    /// What happens to what a name stands for.
-    pub(super) fn of(&self, name: &str) -> Option<ChangeKind> {
-        match self.scope.place(name) {
+    /// What happens to a resource.
+    pub(super) fn of(&self, name: &ResourceName) -> Option<ChangeKind> {
+        match self.scope.linked.graph.place(name.as_str()) {
+            Some(place) => self.declared[*place],
+            None => self.undeclared.get(name.as_str()).copied(),
+        }
+    }
+
+    /// What happens to what a reference begins with.
+    pub(super) fn of_root(&self, root: &str) -> Option<ChangeKind> {
+        match self.scope.place(root) {
             Some(place) => self.declared[place],
-            None => self.undeclared.get(name).copied(),
+            None => self.undeclared.get(root).copied(),
         }
     }
 }

@@ -89,7 +89,7 @@ impl<'a> Walk<'a> {
             return Ok(decision.made(ChangeKind::Create, reason));
         };
         if let Role::Service { host } = &declared.role
-            && let Some(ChangeKind::Create | ChangeKind::Replace | ChangeKind::ReplaceBefore) = self.changes.of(host.as_str())
+            && let Some(ChangeKind::Create | ChangeKind::Replace | ChangeKind::ReplaceBefore) = self.changes.of(host)
         {
             decision.fields = all_fields(declared, &decision.wanted);
             return Ok(decision.made(ChangeKind::Create, Some(format!("its host `{host}` is new"))));
@@ -175,7 +175,7 @@ impl<'a> Walk<'a> {
     }
 
     fn ask_condition(&mut self, decision: &Decision<'a>, host: &ResourceName, inputs: Value) {
-        let connection = self.expected.output(host.as_str(), "connection").unwrap_or(Value::Unknown);
+        let connection = self.expected.output(host, "connection").unwrap_or(Value::Unknown);
         // Ignored fields are checked for what they are; what is kept as a digest alone cannot be checked at all.
         let inputs = match (&decision.written, decision.declared) {
             (Some(_), Some(declared)) => declared.role.seal(self.scope.input.sealer, &declared.kind).open(&decision.wanted),
@@ -183,7 +183,7 @@ impl<'a> Walk<'a> {
         };
         let reads = self.scope.input.options.refresh == Refresh::Read;
         if reads && !connection.has_unknown() && !connection.is_withheld() && !inputs.has_unknown() && !inputs.is_withheld() {
-            let host_changes = self.changes.of(host.as_str()).is_some();
+            let host_changes = self.changes.of(host).is_some();
             self.result.needs.push(Need::Condition { name: decision.name.clone(), connection, inputs, host_changes });
         }
     }

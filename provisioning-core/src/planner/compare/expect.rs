@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::decide::Made;
 use crate::error::Result;
-use crate::name::SECRET;
+use crate::name::{ResourceName, SECRET};
 use crate::plan::ChangeKind;
 use crate::planner::scope::Scope;
 use crate::resource::{Role, StateRow};
@@ -61,16 +61,19 @@ impl<'a> Expected<'a> {
         }
     }
 
-    /// One output of a resource.
-    pub(super) fn output(&self, name: &str, output: &str) -> Option<Value> {
-        let by_state = |row: Option<&StateRow>| row?.output(output, self.sealer);
-        let Some(place) = self.scope.place(name) else { return by_state(self.scope.input.state.get(name)) };
-        match &self.given[place] {
+    /// One output of a resource; by the state where nothing else is known of it.
+    pub(super) fn output(&self, name: &ResourceName, output: &str) -> Option<Value> {
+        let by_state = |row: &StateRow| row.output(output, self.sealer);
+        let Some(place) = self.scope.linked.graph.place(name.as_str()).copied() else {
+            return self.scope.input.state.get(name).and_then(by_state);
+        };
+        let expected = match &self.given[place] {
             Some(Given::Known(outputs)) => outputs.field(output).cloned(),
-            Some(Given::Row(row)) => by_state(Some(row)),
+            Some(Given::Row(row)) => by_state(row),
             Some(Given::New(wanted, schema)) => self.new_output(place, (wanted, schema), output),
-            None => by_state(self.scope.entry(place).row),
-        }
+            None => None,
+        };
+        expected.or_else(|| self.scope.entry(place).row.and_then(by_state))
     }
 
     fn new_output(&self, place: usize, (wanted, schema): (&Value, &Schema), output: &str) -> Option<Value> {

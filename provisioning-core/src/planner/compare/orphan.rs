@@ -65,7 +65,7 @@ impl<'a> Walk<'a> {
         if let Some(declared) = input.desired.resources.get(host)
             && matches!(declared.role, Role::Lookup { .. })
         {
-            let connection = self.expected.output(host.as_str(), "connection");
+            let connection = self.expected.output(host, "connection");
             return Ok(connection.is_none_or(|value| value.has_unknown()).then_some("nothing leads to its host now"));
         }
         let name = self.scope.renames.old_name(host).unwrap_or(host);
@@ -75,7 +75,7 @@ impl<'a> Walk<'a> {
         if matches!(input.seen.objects.get(name), Some(None)) {
             return Ok(Some("its host is gone"));
         }
-        let replaced = matches!(self.changes.of(host.as_str()), Some(ChangeKind::Replace | ChangeKind::ReplaceBefore));
+        let replaced = matches!(self.changes.of(host), Some(ChangeKind::Replace | ChangeKind::ReplaceBefore));
         let host_goes = replaced || self.selection.rows.contains(name) && !input.desired.resources.contains_key(host);
         let removed = host_goes && self.schema_of(row)?.existence != Existence::Existing;
         Ok(removed.then_some("goes with its host"))

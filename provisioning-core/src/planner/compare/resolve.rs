@@ -57,7 +57,7 @@ impl<'a> Walk<'a> {
         let mut older = row.written.field(field) == closed.field(field);
         let visited = written.visit_references(&mut |reference| {
             let root = self.scope.row_of(&reference.root);
-            older &= self.changes.of(&reference.root).is_none() && root.is_some_and(|root| root.version < row.version);
+            older &= self.changes.of_root(&reference.root).is_none() && root.is_some_and(|root| root.version < row.version);
         });
         (visited.is_ok() && older).then(|| row.inputs.field(field).cloned()).flatten()
     }
@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
     /// The references in a value that lead to what is not at hand and to nothing more in this plan.
     fn lost(&self, value: &Value) -> Vec<Reference> {
         let mut lost = Vec::new();
-        let unchanged = |reference: &Reference| self.changes.of(&reference.root).is_none();
+        let unchanged = |reference: &Reference| self.changes.of_root(&reference.root).is_none();
         let visited = value.visit_references(&mut |reference| {
             if unchanged(reference) && self.expected.get(reference).is_ok_and(|found| found.is_withheld()) {
                 lost.push(reference.clone());

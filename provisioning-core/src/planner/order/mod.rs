@@ -269,25 +269,31 @@ impl<'c, 'a> Order<'c, 'a> {
         }
         let linked = &self.scope.linked;
         let mut reaches = vec![false; linked.graph.len()];
-        let mut open = Vec::new();
+        let (mut open, mut found) = (Vec::new(), Vec::new());
         for place in linked.order.iter().copied() {
             open.extend(linked.graph.edges_to(place));
             reaches[place] = open.iter().any(|(on, _)| self.declared[*on].is_changed() || reaches[*on]);
             match self.declared[place].steps.forward {
-                Some(dependent) => self.after_nearest_changed(dependent, &mut open, &reaches),
+                Some(dependent) => {
+                    self.nearest_changed(&mut open, &reaches, &mut found);
+                    self.graph.depend_at_each(dependent, &mut found);
+                }
                 None => open.clear(),
             }
         }
     }
 
-    /// A step comes after those that make what its resource depends on, directly or across others that do not change.
-    fn after_nearest_changed(&mut self, dependent: usize, open: &mut Vec<(usize, Dependency)>, reaches: &[bool]) {
+    /// Adds the steps that make what a resource depends on, directly or across others that do not change.
+    fn nearest_changed(
+        &self,
+        open: &mut Vec<(usize, Dependency)>,
+        reaches: &[bool],
+        found: &mut Vec<(usize, Dependency)>,
+    ) {
         let mut seen = BTreeSet::new();
         while let Some((on, dependency)) = open.pop() {
             let Steps { forward, rename, .. } = self.declared[on].steps;
-            if let Some(step) = forward.or(rename) {
-                self.graph.depend_at(dependent, step, dependency);
-            }
+            found.extend(forward.or(rename).map(|step| (step, dependency)));
             if forward.is_none() && reaches[on] && seen.insert((on, dependency)) {
                 let further = self.scope.linked.graph.edges_to(on);
                 open.extend(further.map(|(far, inner)| (far, inner.min(dependency))));

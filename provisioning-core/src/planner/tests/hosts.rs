@@ -1,7 +1,8 @@
 //! Services: one per host, checked on hosts that stay, applied again on new ones, dropped with their hosts.
 
 use super::world::World;
-use super::{check, check_in};
+use super::{check, check_in, render};
+use crate::value::Value;
 
 /// Hosts with the flag on some of them.
 fn flag(hosts: &str, on: &str, value: &str) -> String {
@@ -62,6 +63,22 @@ fn a_service_that_changed_outside_is_applied_again() {
         "create flag@web [gone: it was removed outside], update dns (from 9->?) | flag@web/apply ; dns/update < flag@web/apply",
     );
     check_in(&mut world, &document, "--no-refresh", "nothing");
+}
+
+#[test]
+fn a_host_that_does_not_say_now_how_to_connect_is_asked_the_way_the_state_knows() {
+    let document = flag("web = {}", "\"web\"", "up");
+    let mut world = World::applied(&document);
+    let (_, outputs) = world.objects.get_mut("id-web").expect("it is there");
+    let silent = outputs.as_map().expect("fields").iter().filter(|(name, _)| name.as_ref() != "connection");
+    *outputs = Value::map(silent.map(|(name, value)| (name.clone(), value.clone())));
+    world.flags.insert("web".into(), ("half".into(), 7));
+    let plan = world.plan(&document, "");
+    assert_eq!(
+        render::flat(&render::result(&plan)),
+        "refresh web [its outputs changed outside], update flag@web [changed outside: it says half] \
+         | web/refresh ; flag@web/apply < web/refresh"
+    );
 }
 
 #[test]

@@ -135,19 +135,22 @@ fn a_provider_cannot_refer_to_what_it_makes_itself() {
 #[test]
 fn of_many_declarations_every_one_is_linked_and_every_mistake_is_told_in_order() {
     let count = 10_000;
-    let document = |wrong: &[usize]| -> String {
+    let document = |region: &str, wrong: &[usize]| -> String {
         let on = |number: usize| if wrong.contains(&number) { "nobody".to_owned() } else { format!("t{}", number - 1) };
         let others = (10_001..10_000 + count).map(|number| format!("t{number} = {{ from = \"${{{}.id}}\" }}\n", on(number)));
-        std::iter::once("t10000 = {}\n".to_owned()).chain(others).collect()
+        let others: String = others.collect();
+        let first = "[resources]\nt10000 = { kind = \"thing\", name = \"first\" }\n";
+        format!("[providers]\nlab = {{ type = \"fake\", region = \"{region}\" }}\n{first}{others}")
     };
     let world = World::empty();
-    let plan = world.plan(&document(&[]), "").expect("linked");
+    let plan = world.plan(&document("eu", &[]), "").expect("linked");
     assert_eq!(plan.steps.len(), count);
     let in_a_row = plan.steps.windows(2).all(|pair| pair[1].requires == [pair[0].id.clone()]);
     assert!(in_a_row, "each after the one before it");
 
     let wrong = [10_001, 14_000, 15_000, 19_999];
-    let error = world.plan(&document(&wrong), "").expect_err("nobody is there");
+    let error = world.plan(&document("${no.id}", &wrong), "").expect_err("nobody is there");
     let told: Vec<_> = error.diagnostics().iter().map(|problem| problem.field.as_str()).collect();
-    assert_eq!(told, wrong.map(|number| format!("resources.t{number}.from")));
+    assert_eq!(told[0], "providers.lab.region");
+    assert_eq!(told[1..], wrong.map(|number| format!("resources.t{number}.from")));
 }

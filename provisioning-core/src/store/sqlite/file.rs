@@ -14,8 +14,12 @@ use super::tables::Tables;
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::Identity;
 
-/// The version of the tables that this crate writes, and the newest that it reads.
-pub(super) const FORMAT: i64 = 1;
+/// The version of a new store's tables.
+const FIRST: i64 = 1;
+
+/// The version of a store that has packed plans, which those who know the first one alone would take for missing. The newest that
+/// this crate reads.
+pub(super) const WITH_PACKED: i64 = 2;
 
 /// `PROV`, which tells the file apart from other programs' databases.
 const APPLICATION: i64 = 0x5052_4f56;
@@ -153,7 +157,7 @@ fn fill(path: &Path, identity: &Identity) -> Result<()> {
     transaction.execute_batch(include_str!("added.sql")).map_err(explain)?;
     Tables(&transaction).put_identity(identity)?;
     transaction.pragma_update(None, "application_id", APPLICATION).map_err(explain)?;
-    transaction.pragma_update(None, "user_version", FORMAT).map_err(explain)?;
+    transaction.pragma_update(None, "user_version", FIRST).map_err(explain)?;
     transaction.commit().map_err(explain)?;
     // Closing would do this as well, and would not say when it fails.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).map_err(explain)?;
@@ -170,8 +174,8 @@ fn check(connection: &mut Connection, path: &Path) -> Result<()> {
         let message = format!("`{}` is a database of another program", path.display());
         return Err(Error::new(ErrorKind::Corrupt, message).with_hint("`store` in provisioning.toml names another path"));
     }
-    if format > FORMAT {
-        let message = format!("`{}` has format {format}, this version reads up to {FORMAT}", path.display());
+    if format > WITH_PACKED {
+        let message = format!("`{}` has format {format}, this version reads up to {WITH_PACKED}", path.display());
         return Err(Error::new(ErrorKind::Unsupported, message).with_hint("use the version that wrote it, or a newer one"));
     }
     Ok(())

@@ -3,6 +3,7 @@
 
 use lz4_flex::block::{compress_prepend_size, decompress, uncompressed_size};
 
+use crate::digest::Digest;
 use crate::error::Result;
 use crate::store::text::{MAX_PLAN_BYTES, corrupt};
 
@@ -22,16 +23,17 @@ impl Body {
     }
 }
 
-/// The text that was packed.
+/// The text of a plan that was packed.
 ///
 /// # Errors
 /// `Corrupt` when it was not.
-pub(super) fn unpack(packed: &[u8]) -> Result<Vec<u8>> {
-    let damaged = |why: String| corrupt(format!("a packed plan cannot be read: {why}"));
+pub(super) fn unpack(hash: &Digest, packed: &[u8]) -> Result<Vec<u8>> {
+    let damaged = |why: String| corrupt(format!("the plan `{}` cannot be read: {why}", hash.short()));
     let (length, block) = uncompressed_size(packed).map_err(|error| damaged(error.to_string()))?;
     // Whoever damaged it may have put any number there.
     if length > MAX_PLAN_BYTES {
         return Err(damaged(format!("it says that it takes {length} bytes, the limit is {MAX_PLAN_BYTES}")));
     }
-    decompress(block, length).map_err(|error| damaged(error.to_string()))
+    let text = decompress(block, length).map_err(|error| damaged(error.to_string()))?;
+    if text.len() == length { Ok(text) } else { Err(damaged(format!("{} of {length} bytes are there", text.len()))) }
 }

@@ -1,4 +1,4 @@
--- Format 1 of a workspace's store. Bodies are JSON; what they hold is said by the types of this crate.
+-- The first format of a workspace's store. Bodies are JSON; what they hold is said by the types of this crate.
 CREATE TABLE meta (workspace TEXT NOT NULL, digest_key BLOB NOT NULL) STRICT;
 CREATE TABLE plans (hash TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE runs (id TEXT PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL, body TEXT NOT NULL) STRICT;

@@ -9,6 +9,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::failure::explain;
+use super::file::WITH_PACKED;
 use super::packed::{Body, unpack};
 use super::parse::{self, Threads};
 use crate::digest::{Digest, DigestKey};
@@ -121,8 +122,10 @@ impl Tables<'_> {
                 self.write(sql, params![hash.as_str(), Text(body)])?;
             }
             Body::Packed(body) => {
-                let sql = "INSERT INTO packed (plan, body) VALUES (?1, ?2) ON CONFLICT (plan) DO NOTHING";
+                let sql = "INSERT INTO packed (plan, body)
+                    SELECT ?1, ?2 WHERE NOT EXISTS (SELECT 1 FROM plans WHERE hash = ?1) ON CONFLICT (plan) DO NOTHING";
                 self.write(sql, params![hash.as_str(), body])?;
+                self.0.pragma_update(None, "user_version", WITH_PACKED).map_err(explain)?;
             }
         }
         let values = params![hash.as_str(), Text(results)];
@@ -249,7 +252,7 @@ impl Source for Tables<'_> {
 pub(super) fn plan(hash: &Digest, body: Option<Body>) -> Result<Plan> {
     match body {
         Some(Body::Plain(text)) => text::read_plan(hash, Some(&text)),
-        Some(Body::Packed(packed)) => text::read_plan(hash, Some(&unpack(&packed)?)),
+        Some(Body::Packed(packed)) => text::read_plan(hash, Some(&unpack(hash, &packed)?)),
         None => text::read_plan(hash, None),
     }
 }

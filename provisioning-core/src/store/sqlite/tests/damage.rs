@@ -8,16 +8,23 @@ use tempfile::TempDir;
 use super::{SqliteStore, made, raw};
 use crate::digest::Digest;
 use crate::error::ErrorKind;
-use crate::store::tests::fixture::{first_plan, large_plan, lease, live, run};
-use crate::store::{Log, Range, State};
+use crate::plan::Plan;
+use crate::store::tests::fixture::{first_plan, idle_run_of, large_plan, lease, live, run};
+use crate::store::{Lease, Log, Range, State};
 
 /// A store with two runs, and a second way to its file.
 async fn lived() -> (TempDir, SqliteStore, Connection) {
+    let (directory, store, _, other) = lived_on().await;
+    (directory, store, other)
+}
+
+/// The same, to go on with.
+async fn lived_on() -> (TempDir, SqliteStore, Lease, Connection) {
     let (directory, path, store): (_, PathBuf, _) = made();
     let lease = lease(&store).await;
     live(&store, &lease).await;
     let other = raw(&path);
-    (directory, store, other)
+    (directory, store, lease, other)
 }
 
 async fn problem(store: &SqliteStore) -> String {
@@ -102,7 +109,7 @@ async fn refuses_a_plan_with_another_hash() {
 
 #[tokio::test]
 async fn a_large_plan_is_packed_and_refused_when_it_was_changed() {
-    let (_directory, store, other) = lived().await;
+    let (_directory, store, lease, other) = lived_on().await;
     let plan = large_plan();
     let hash = store.save_plan(&plan).await.expect("kept");
     assert_eq!(store.save_plan(&plan).await.expect("kept already"), hash);
@@ -112,22 +119,43 @@ async fn a_large_plan_is_packed_and_refused_when_it_was_changed() {
     let text = serde_json::to_vec(&plan).expect("it serialises");
     assert!(packed.len() * 10 < text.len(), "{} of {} bytes", packed.len(), text.len());
 
+    store.append(&lease, idle_run_of(3, &plan, 0)).await.expect("begun");
+    assert_eq!(store.verify().await.expect("read").problem, None);
+
     let changed = |place: usize| {
         let mut bytes = packed.clone();
         bytes[place] ^= 1 << (place % 8);
         bytes
     };
-    let longer_than_any = [&[0xff; 4], &packed[4..]].concat();
-    let damaged = (0..packed.len()).step_by(29).map(changed).chain([longer_than_any, packed[..9].to_vec(), Vec::new()]);
+    let with_length = |length: u32| [&length.to_le_bytes(), &packed[4..]].concat();
+    let one_more = u32::try_from(text.len() + 1).expect("it fits");
+    let lengths = [0, one_more - 2, one_more, u32::MAX].map(with_length);
+    let damaged = (0..packed.len()).step_by(29).map(changed).chain(lengths).chain([packed[..9].to_vec(), Vec::new()]);
     for bytes in damaged {
         other.execute("UPDATE packed SET body = ?1", params![bytes]).expect("written");
         match store.plan(&hash).await {
-            Ok(read) => assert_eq!(read, plan, "what it says is the same"),
-            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}"),
+            // When it was made is left out of the hash.
+            Ok(read) => assert_eq!(Plan { created_at: plan.created_at, ..read }, plan),
+            Err(error) => {
+                assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+                assert!(error.to_string().contains(hash.short()), "{error}");
+                assert!(problem(&store).await.starts_with("record 28: "), "{error}");
+            }
         }
     }
     let error = store.plan(&hash).await.expect_err("nothing is left of it");
-    assert!(error.to_string().starts_with("a packed plan cannot be read: "), "{error}");
+    assert!(error.to_string().starts_with(&format!("the plan `{}` cannot be read: ", hash.short())), "{error}");
+}
+
+#[tokio::test]
+async fn a_large_plan_that_was_kept_as_it_is_stays_so() {
+    let (_directory, store, _lease, other) = lived_on().await;
+    let plan = large_plan();
+    let (hash, text) = (plan.hash(), serde_json::to_string(&plan).expect("it serialises"));
+    other.execute("INSERT INTO plans (hash, body) VALUES (?1, ?2)", params![hash.as_str(), text]).expect("written");
+    assert_eq!(store.save_plan(&plan).await.expect("kept already"), hash);
+    let packed: i64 = other.query_row("SELECT count(*) FROM packed", [], |row| row.get(0)).expect("counted");
+    assert_eq!((packed, store.plan(&hash).await.expect("kept")), (0, plan));
 }
 
 #[tokio::test]

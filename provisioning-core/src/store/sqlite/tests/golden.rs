@@ -8,15 +8,17 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
-use super::raw;
+use super::{made, raw};
 use crate::name::ResourceName;
 use crate::record::Outcome;
-use crate::store::tests::fixture::{Counted, at, first_plan, idle_run, live, run};
+use crate::store::tests::fixture::{Counted, at, first_plan, idle_run, large_plan, live, run};
 use crate::store::{Holder, Leases, Log, Opening, Range, SqliteStore, State};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store-v1-packed.sql");
+/// A packed plan; another version of who packs may pack it otherwise, and it is read all the same.
+const PACKED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/plan-v1.lz4");
 /// Of before a plan's results were kept beside it.
 const BEFORE_RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/store-v1.sql");
 /// Of before large plans were packed.
@@ -47,6 +49,34 @@ async fn goes_on(golden: &str) {
     assert_eq!(lease.epoch, 2);
     assert_eq!(store.append(&lease, idle_run(3, 0)).await.expect("appended")[0].seq, 28);
     assert_eq!(store.entries(Range { after: 27, ..Range::default() }).await.expect("read").len(), 1);
+}
+
+#[tokio::test]
+async fn a_plan_that_was_packed_once_is_read() {
+    let (_directory, path, store) = made();
+    let plan = large_plan();
+    if std::env::var_os("PROVISIONING_WRITE_GOLDEN").is_some() {
+        store.save_plan(&plan).await.expect("kept");
+        let packed: Vec<u8> = raw(&path).query_row("SELECT body FROM packed", [], |row| row.get(0)).expect("it is packed");
+        fs::write(PACKED, packed).expect("written");
+    }
+    let packed = fs::read(PACKED).expect("the golden file is there");
+    let sql = "INSERT OR REPLACE INTO packed (plan, body) VALUES (?1, ?2)";
+    raw(&path).execute(sql, params![plan.hash().as_str(), packed]).expect("put there");
+    assert_eq!(store.plan(&plan.hash()).await.expect("read"), plan);
+}
+
+#[tokio::test]
+async fn a_store_has_the_second_format_with_its_first_packed_plan() {
+    let (_directory, path, store) = made();
+    let format = || raw(&path).pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).expect("a number");
+    store.save_plan(&first_plan()).await.expect("kept");
+    assert_eq!(format(), 1);
+    store.save_plan(&large_plan()).await.expect("kept");
+    assert_eq!(format(), 2);
+    drop(store);
+    let store = SqliteStore::open(&path, Opening::Existing).expect("it opens");
+    assert_eq!(store.plan(&large_plan().hash()).await.expect("kept"), large_plan());
 }
 
 #[tokio::test]

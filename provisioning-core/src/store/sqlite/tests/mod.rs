@@ -131,10 +131,10 @@ fn refuses_to_open_what_is_not_there() {
 fn refuses_a_newer_format() {
     let (_directory, path, store) = made();
     drop(store);
-    raw(&path).pragma_update(None, "user_version", 2).expect("set");
+    raw(&path).pragma_update(None, "user_version", 3).expect("set");
     let error = refused(&path, Opening::OrCreate(&System));
     assert_eq!(error.kind(), ErrorKind::Unsupported);
-    assert_eq!(error.to_string(), format!("`{}` has format 2, this version reads up to 1", path.display()));
+    assert_eq!(error.to_string(), format!("`{}` has format 3, this version reads up to 2", path.display()));
     assert!(error.hint().is_some());
 }
 
