@@ -71,7 +71,10 @@ pub(super) fn read_plan(hash: &Digest, body: Option<&[u8]>) -> Result<Plan> {
         let message = format!("there is no plan `{}` in the store", hash.short());
         return Err(Error::new(ErrorKind::NotFound, message).with_hint("`provisioning runs` lists the runs with their plans"));
     };
-    let plan = Plan::parse(body)?;
+    let plan = Plan::parse(body).map_err(|error| match error.kind() {
+        ErrorKind::Corrupt => corrupt(format!("the plan `{}` cannot be read: {error}", hash.short())),
+        _ => error,
+    })?;
     if plan.hash() != *hash {
         return Err(corrupt(format!("the plan `{}` was changed: its content has another hash", hash.short())));
     }

@@ -284,12 +284,7 @@ impl<'c, 'a> Order<'c, 'a> {
     }
 
     /// Adds the steps that make what a resource depends on, directly or across others that do not change.
-    fn nearest_changed(
-        &self,
-        open: &mut Vec<(usize, Dependency)>,
-        reaches: &[bool],
-        found: &mut Vec<(usize, Dependency)>,
-    ) {
+    fn nearest_changed(&self, open: &mut Vec<(usize, Dependency)>, reaches: &[bool], found: &mut Vec<(usize, Dependency)>) {
         let mut seen = BTreeSet::new();
         while let Some((on, dependency)) = open.pop() {
             let Steps { forward, rename, .. } = self.declared[on].steps;

@@ -76,8 +76,10 @@ fn a_host_that_does_not_say_now_how_to_connect_is_asked_the_way_the_state_knows(
     let plan = world.plan(&document, "");
     assert_eq!(
         render::flat(&render::result(&plan)),
-        "refresh web [its outputs changed outside], update flag@web [changed outside: it says half] \
-         | web/refresh ; flag@web/apply < web/refresh"
+        render::flat(
+            "refresh web [its outputs changed outside], update flag@web [changed outside: it says half]
+             | web/refresh ; flag@web/apply < web/refresh"
+        )
     );
 }
 

@@ -43,21 +43,6 @@ fn a_lookup_of_something_new_waits_for_it() {
 }
 
 #[test]
-fn a_lookup_that_depends_on_a_service_waits_for_it_on_every_host() {
-    let document = |value: &str| {
-        format!(
-            "web = {{}}\ndb = {{ zone = \"{value}\" }}\n[services]\nflag = {{ service = \"flag\", on = [\"db\", \"web\"], \
-             config = {{ value = \"up\" }} }}\n[lookups]\nimage = {{ kind = \"image\", name = \"x\", depends_on = [\"flag\"] }}"
-        )
-    };
-    let mut world = World::applied(&document("a"));
-    world.flags.insert("db".into(), ("half".into(), 7));
-    let plan = world.plan(&document("a"), "").expect("a plan");
-    let steps: Vec<_> = plan.steps.iter().map(|step| step.id.as_str()).collect();
-    assert_eq!(steps, ["flag@db/apply", "image/read"]);
-}
-
-#[test]
 fn a_lookup_waits_for_changes_of_what_it_depends_on_by_name_only() {
     let document = |size: u8, more: &str| format!("net = {{ size = {size} }}\n[lookups]\nimage = {{ kind = \"image\", {more} }}");
     let (refers, depends) = ("name = \"${net.name}\"", "name = \"x\", depends_on = [\"net\"]");

@@ -202,12 +202,7 @@ pub(crate) fn second_run(rows: BTreeMap<ResourceName, StateRow>) -> Vec<Draft> {
 
 /// A run that has begun and does nothing, with as many records after its start as asked for.
 pub(crate) fn idle_run(number: u64, records: usize) -> Vec<Draft> {
-    idle_run_of(number, &first_plan(), records)
-}
-
-/// The same of another plan.
-pub(crate) fn idle_run_of(number: u64, plan: &Plan, records: usize) -> Vec<Draft> {
-    let mut script = Script::new(run(number), plan.clone(), BTreeMap::new());
+    let mut script = Script::new(run(number), first_plan(), BTreeMap::new());
     for _ in 0..records {
         script.draft(Fact::RunResumed { by: "me@here pid 1".into() }, Vec::new());
     }

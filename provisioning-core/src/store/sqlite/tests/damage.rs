@@ -1,5 +1,6 @@
 //! Damage: whatever is changed behind the store's back, the check names it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use rusqlite::{Connection, params};
@@ -9,7 +10,8 @@ use super::{SqliteStore, made, raw};
 use crate::digest::Digest;
 use crate::error::ErrorKind;
 use crate::plan::Plan;
-use crate::store::tests::fixture::{first_plan, idle_run_of, large_plan, lease, live, run};
+use crate::record::Outcome;
+use crate::store::tests::fixture::{Script, first_plan, large_plan, lease, live, run};
 use crate::store::{Lease, Log, Range, State};
 
 /// A store with two runs, and a second way to its file.
@@ -119,7 +121,8 @@ async fn a_large_plan_is_packed_and_refused_when_it_was_changed() {
     let text = serde_json::to_vec(&plan).expect("it serialises");
     assert!(packed.len() * 10 < text.len(), "{} of {} bytes", packed.len(), text.len());
 
-    store.append(&lease, idle_run_of(3, &plan, 0)).await.expect("begun");
+    let mut third = Script::new(run(3), plan.clone(), BTreeMap::new());
+    store.append(&lease, third.done("web-0/create", Some("web-0")).finish(Outcome::Failed)).await.expect("appended");
     assert_eq!(store.verify().await.expect("read").problem, None);
 
     let changed = |place: usize| {
@@ -139,7 +142,7 @@ async fn a_large_plan_is_packed_and_refused_when_it_was_changed() {
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
                 assert!(error.to_string().contains(hash.short()), "{error}");
-                assert!(problem(&store).await.starts_with("record 28: "), "{error}");
+                assert!(problem(&store).await.starts_with("record 29: "), "{error}");
             }
         }
     }
