@@ -80,14 +80,14 @@ pub(super) fn link_present<'a>(registry: &Registry, desired: &'a Desired, known:
 fn linked<'a>(registry: &Registry, desired: &'a Desired, known: &KnownSecrets) -> (Linked<'a>, Vec<Diagnostic>) {
     let declared: Vec<_> = desired.resources.values().collect();
     let mut linked = Linked::new(&declared);
-    let linker = || Linker::new(registry, desired, known, (&declared, &linked));
-    let mut others = linker();
+    let begun = || Linker::new(registry, desired, known, (&declared, &linked));
+    let mut others = begun();
     let providers = others.providers();
     let mut problems = std::mem::take(&mut others.found.problems);
     let mut found = parallel::parts(&declared, SHARE, |first, part| {
-        let mut linker = linker();
-        (first..).zip(part).for_each(|(place, declared)| linker.resource(place, declared, &providers));
-        linker.found
+        let mut own = begun();
+        (first..).zip(part).for_each(|(place, declared)| own.resource(place, declared, &providers));
+        own.found
     });
     for (name, checkpoint) in &desired.checkpoints {
         others.checkpoint(name, checkpoint);

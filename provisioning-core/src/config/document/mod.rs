@@ -56,13 +56,11 @@ pub fn desired(document: Node, registry: &Registry, settings: &Settings) -> Resu
     };
     let mut problems = Vec::new();
     let inputs = inputs::settled(inputs::declared(section, &mut problems), BTreeMap::new(), &mut problems);
-    match Error::from_diagnostics(problems) {
-        Some(error) => Err(error),
-        None => {
-            let known = Known::of_program(inputs);
-            desired_of(only(document, |key| key != "inputs"), registry, &Around { settings, files: &files, known: &known })
-        }
+    if let Some(error) = Error::from_diagnostics(problems) {
+        return Err(error);
     }
+    let known = Known::of_program(inputs);
+    desired_of(only(document, |key| key != "inputs"), registry, &Around { settings, files: &files, known: &known })
 }
 
 /// The declarations in a document without inputs, with what is known put in.
