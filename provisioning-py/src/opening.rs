@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use provisioning_cli::opening::{self, Content};
 use provisioning_core::clock::System;
@@ -75,7 +75,7 @@ pub(crate) struct Opened {
     pub(crate) location: Location,
     pub(crate) registry: Registry,
     secrets: Arc<dyn Secrets>,
-    store: Mutex<Option<Arc<dyn Store>>>,
+    store: Mutex<Option<Arc<SqliteStore>>>,
 }
 
 impl Opened {
@@ -111,8 +111,21 @@ impl Opened {
         Ok(builder.settings(settings).observer(observer).secrets(self.secrets.clone()).build())
     }
 
+    /// Begins to read what is kept: whoever asks for it next has not to wait for all of it. What is wrong with it is told then.
+    pub(crate) fn read_ahead(&self) {
+        let mut store = self.kept();
+        if store.is_none() {
+            *store = SqliteStore::open(&self.location.store, Opening::Existing).ok().map(Arc::new);
+        }
+        store.iter().for_each(|store| store.read_ahead());
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Arc<SqliteStore>>> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn store(&self, missing: Missing) -> Result<Arc<dyn Store>> {
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut store = self.kept();
         if let Some(store) = store.as_ref() {
             return Ok(store.clone());
         }
@@ -122,7 +135,7 @@ impl Opened {
                 Ok(Arc::new(MemoryStore::new(Identity::fresh(&System))))
             }
             opened => {
-                let opened: Arc<dyn Store> = Arc::new(opened?);
+                let opened = Arc::new(opened?);
                 *store = Some(opened.clone());
                 Ok(opened)
             }

@@ -204,6 +204,7 @@ impl Workspace {
     fn plan(&self, py: Python<'_>, document: Option<Document<'_>>, command: &str, scope: Scope) -> PyResult<Plan> {
         let command: Command = serde_json::from_value(command.into())
             .map_err(|_| errors::raised(py, &Error::invalid(format!("there is no command `{command}`"))))?;
+        py.detach(|| self.opened.read_ahead());
         let desired = self.desired(py, document.as_ref())?;
         let Scope { targets, excludes, replace, refresh } = scope;
         let refresh = if refresh { Refresh::Read } else { Refresh::Skip };
