@@ -3,10 +3,13 @@
 use std::num::NonZero;
 use std::{panic, thread};
 
+/// How many things, each of which takes some microseconds, are worth a thread.
+const SHARE: usize = 4096;
+
 /// What a function makes of parts of a slice, in their order; it is told at which place its part begins. There is a
 /// part for each processor, or fewer so that there are about as many things in each as are worth a thread.
-pub(crate) fn parts<T: Sync, U: Send>(all: &[T], least: usize, work: impl Fn(usize, &[T]) -> U + Sync) -> Vec<U> {
-    let most = all.len() / least;
+pub(crate) fn parts<T: Sync, U: Send>(all: &[T], work: impl Fn(usize, &[T]) -> U + Sync) -> Vec<U> {
+    let most = all.len() / SHARE;
     let threads = if most > 1 { thread::available_parallelism().map_or(1, NonZero::get).min(most) } else { 1 };
     let size = all.len().div_ceil(threads);
     let (own, others) = all.split_at(size);
@@ -26,9 +29,9 @@ mod tests {
 
     #[test]
     fn every_thing_is_worked_on_once_in_its_place() {
-        for count in [0, 1, 9, 10, 11, 1000] {
+        for count in [0, 1, SHARE, 2 * SHARE - 1, 2 * SHARE, 2 * SHARE + 1, 10 * SHARE + 7] {
             let all: Vec<_> = (0..count).collect();
-            let seen = parts(&all, 5, |first, part| (first..).zip(part.iter().copied()).collect::<Vec<_>>());
+            let seen = parts(&all, |first, part| (first..).zip(part.iter().copied()).collect::<Vec<_>>());
             let seen: Vec<_> = seen.into_iter().flatten().collect();
             assert_eq!(seen, all.iter().map(|number| (*number, *number)).collect::<Vec<_>>());
         }
@@ -36,6 +39,6 @@ mod tests {
 
     #[test]
     fn little_work_is_not_shared() {
-        assert_eq!(parts(&[(); 9], 5, |first, part| (first, part.len())), [(0, 9)]);
+        assert_eq!(parts(&[(); 2 * SHARE - 1], |first, part| (first, part.len())), [(0, 2 * SHARE - 1)]);
     }
 }

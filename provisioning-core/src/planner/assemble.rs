@@ -182,7 +182,7 @@ impl Assembly<'_> {
     /// The step at a place of the graph, about what is declared at one of theirs.
     fn bare_step(&mut self, place: usize, (declared, at): (&Declared, Option<usize>), action: Action) -> Step {
         let (requires, after) = self.waits(place);
-        let needed: Vec<_> = at.into_iter().flat_map(|at| self.scope.needed_places(at)).collect();
+        let needed: Vec<_> = at.into_iter().flat_map(|at| self.scope.linked.needs(at)).collect();
         at.iter().chain(&needed).for_each(|place| self.basis.declared[*place] = true);
         Step {
             resource: declared.name.clone(),

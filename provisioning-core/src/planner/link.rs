@@ -16,8 +16,6 @@ use crate::value::{Reference, Segment, Value};
 
 /// How many names of a circle are told.
 const LONG: usize = 12;
-/// For how many declarations a thread is worth its while.
-const SHARE: usize = 4096;
 
 /// The declarations as a graph.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +39,17 @@ impl<'a> Linked<'a> {
             }
         }
         linked
+    }
+
+    /// The place of what a reference begins with, where that is declared: the resource of that name, or the service on a host.
+    pub(super) fn place(&self, root: &str) -> Option<usize> {
+        self.matching(root).last().copied()
+    }
+
+    /// The places of what the declaration at a place needs, in order.
+    pub(super) fn needs(&self, place: usize) -> impl Iterator<Item = usize> + use<> {
+        let found = self.graph.dependencies_at(place).into_iter();
+        found.filter(|(_, dependency)| *dependency == Dependency::Hard).map(|(on, _)| on)
     }
 
     /// The places of what a name stands for: the resource of that name, or a service on all its hosts.
@@ -84,7 +93,7 @@ fn linked<'a>(registry: &Registry, desired: &'a Desired, known: &KnownSecrets) -
     let mut others = begun();
     let providers = others.providers();
     let mut problems = std::mem::take(&mut others.found.problems);
-    let mut found = parallel::parts(&declared, SHARE, |first, part| {
+    let mut found = parallel::parts(&declared, |first, part| {
         let mut own = begun();
         (first..).zip(part).for_each(|(place, declared)| own.resource(place, declared, &providers));
         own.found

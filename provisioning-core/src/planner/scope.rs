@@ -11,9 +11,9 @@ use super::rename::{Renames, renames};
 use super::{Command, Input};
 use crate::error::Result;
 use crate::graph::{Dependency, Graph};
-use crate::name::ResourceName;
+use crate::name::{ResourceName, SECRET};
 use crate::resource::{Declared, Desired, Role, StateRow};
-use crate::value::Value;
+use crate::value::{Reference, Value};
 
 /// What every pass looks at.
 pub(super) struct Scope<'a> {
@@ -62,17 +62,9 @@ impl<'a> Scope<'a> {
         self.entries.iter().filter(|entry| entry.row.is_none()).count()
     }
 
-    /// The place of what a reference begins with, where that is declared: the resource of that name, or the service on a host.
-    pub(super) fn place(&self, name: &str) -> Option<usize> {
-        self.linked.matching(name).last().copied()
-    }
-
-    /// The row of what a reference begins with, by its name.
-    pub(super) fn row_of(&self, name: &str) -> Option<&'a StateRow> {
-        match self.place(name) {
-            Some(place) => self.entries[place].row,
-            None => self.input.state.get(name),
-        }
+    /// What many threads may look at.
+    pub(super) fn sight(&self) -> Sight<'_, 'a> {
+        Sight { input: &self.input, linked: &self.linked, entries: &self.entries }
     }
 
     /// The row of the declaration at a place.
@@ -101,14 +93,34 @@ impl<'a> Scope<'a> {
     }
 
     /// The names of what the declaration at a place needs, in order.
-    pub(super) fn needs(&self, place: usize) -> impl Iterator<Item = &ResourceName> {
-        self.needed_places(place).map(|on| &self.entries[on].declared.name)
+    fn needs(&self, place: usize) -> impl Iterator<Item = &ResourceName> {
+        self.linked.needs(place).map(|on| &self.entries[on].declared.name)
+    }
+}
+
+/// The part of a scope that stays as it is whoever looks at it.
+#[derive(Clone, Copy)]
+pub(super) struct Sight<'s, 'a> {
+    pub input: &'s Input<'a>,
+    pub linked: &'s Linked<'a>,
+    pub entries: &'s [Entry<'a>],
+}
+
+impl<'a> Sight<'_, 'a> {
+    /// The row of what a reference begins with, by its name.
+    pub(super) fn row_of(&self, root: &str) -> Option<&'a StateRow> {
+        match self.linked.place(root) {
+            Some(place) => self.entries[place].row,
+            None => self.input.state.get(root),
+        }
     }
 
-    /// Their places.
-    pub(super) fn needed_places(&self, place: usize) -> impl Iterator<Item = usize> {
-        let found = self.linked.graph.dependencies_at(place).into_iter();
-        found.filter(|(_, dependency)| *dependency == Dependency::Hard).map(|(on, _)| on)
+    /// What a reference gives by the state.
+    pub(super) fn by_state(&self, reference: &Reference) -> Result<Value> {
+        if reference.root.as_ref() == SECRET {
+            return reference.follow(&self.input.secrets.values);
+        }
+        self.row_of(&reference.root).map_or(Ok(Value::Unknown), |row| row.follow(reference, self.input.sealer))
     }
 }
 

@@ -14,7 +14,7 @@ mod template;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet};
 
 use self::options::Options;
 pub(super) use self::options::declaration;
@@ -74,13 +74,14 @@ pub(super) fn desired_of(mut document: Node, registry: &Registry, around: &Aroun
 }
 
 fn read(document: Node, registry: &Registry, around: &Around<'_>) -> Result<Desired> {
+    let names = names(&document);
     let mut reader = Reader {
         registry,
         around,
         options: Options::new(),
         providers: BTreeMap::new(),
-        names: names(&document),
-        taken: FxHashMap::default(),
+        taken: FxHashMap::with_capacity_and_hasher(names.len(), FxBuildHasher),
+        names,
         desired: Desired::default(),
         problems: Vec::new(),
     };
@@ -97,7 +98,12 @@ fn names(document: &Node) -> FxHashSet<Arc<str>> {
         NodeValue::Map(entries) => Some(entries),
         _ => None,
     });
-    entries.flatten().map(|(name, _)| name.clone()).collect()
+    let mut names = FxHashSet::default();
+    for entries in entries {
+        names.reserve(entries.len());
+        names.extend(entries.iter().map(|(name, _)| name.clone()));
+    }
+    names
 }
 
 struct Reader<'a> {

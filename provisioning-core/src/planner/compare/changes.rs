@@ -43,7 +43,7 @@ impl<'a> Changes<'a> {
 
     /// What happens to what a reference begins with.
     pub(super) fn of_root(&self, root: &str) -> Option<ChangeKind> {
-        match self.scope.place(root) {
+        match self.scope.linked.place(root) {
             Some(place) => self.declared[place],
             None => self.undeclared.get(root).copied(),
         }

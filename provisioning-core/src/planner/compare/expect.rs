@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::decide::Made;
 use crate::error::Result;
-use crate::name::{ResourceName, SECRET};
+use crate::name::ResourceName;
 use crate::plan::ChangeKind;
 use crate::planner::scope::Scope;
 use crate::resource::{Role, StateRow};
@@ -40,24 +40,26 @@ impl<'a> Expected<'a> {
         self.given[place] = Some(given);
     }
 
+    /// Whether what the state says of the declaration at a place is what is expected of it.
+    pub(super) fn is_by_state(&self, place: usize) -> bool {
+        self.given[place].is_none()
+    }
+
     /// What a reference will give; by the state where what it refers to does not take part, or does not change at all.
     pub(super) fn get(&self, reference: &Reference) -> Result<Value> {
-        if reference.root.as_ref() == SECRET {
-            return reference.follow(&self.scope.input.secrets.values);
-        }
-        let place = self.scope.place(&reference.root);
-        let by_state = |row: Option<&StateRow>| row.map_or(Ok(Value::Unknown), |row| row.follow(reference, self.sealer));
-        match place.map(|place| (place, self.given[place].as_ref())) {
-            Some((_, Some(Given::Known(outputs)))) => reference.follow(outputs),
-            Some((_, Some(Given::Row(row)))) => by_state(Some(row)),
-            Some((place, Some(Given::New(wanted, schema)))) => match reference.output() {
+        let place = self.scope.linked.place(&reference.root);
+        let Some((place, given)) = place.and_then(|place| Some((place, self.given[place].as_ref()?))) else {
+            return self.scope.sight().by_state(reference);
+        };
+        match given {
+            Given::Known(outputs) => reference.follow(outputs),
+            Given::Row(row) => row.follow(reference, self.sealer),
+            Given::New(wanted, schema) => match reference.output() {
                 Some(output) if let Some(value) = self.new_output(place, (wanted, schema), output) => {
                     reference.follow_within(&value)
                 }
                 _ => reference.follow(&self.opened(place, &outputs_of_new(wanted, schema))),
             },
-            Some((place, None)) => by_state(self.scope.entry(place).row),
-            None => by_state(self.scope.input.state.get(reference.root.as_ref())),
         }
     }
 

@@ -51,7 +51,7 @@ impl Walk<'_> {
             return Some("the settings of its provider are known after apply".into());
         }
         let explicit = |place| declared.depends_on.iter().any(|on| self.scope.linked.matching(on).contains(&place));
-        let first = self.scope.needed_places(place).find(|on| match self.changes.at(*on) {
+        let first = self.scope.linked.needs(place).find(|on| match self.changes.at(*on) {
             Some(ChangeKind::Update) => explicit(*on),
             Some(ChangeKind::Refresh) | None => false,
             Some(_) => true,

@@ -88,6 +88,7 @@ pub(super) fn compare<'a>(scope: &'a Scope<'a>, selection: &'a Selection) -> Res
         schemas: Schemas::new(scope.input.registry, &scope.input.desired.providers),
         expected: Expected::new(scope),
         changes: Changes::new(scope),
+        settled_by_state: settled::by_state(scope, selection),
         result: Compared::default(),
         problems: Vec::new(),
     };
@@ -115,6 +116,8 @@ struct Walk<'a> {
     schemas: Schemas<'a>,
     expected: Expected<'a>,
     changes: Changes<'a>,
+    /// Which declarations are settled where the state tells what they refer to.
+    settled_by_state: Option<Vec<bool>>,
     result: Compared<'a>,
     problems: Vec<Diagnostic>,
 }

@@ -56,7 +56,7 @@ impl<'a> Walk<'a> {
         let closed = declared.role.seal(self.scope.input.sealer, &declared.kind).close(&declared.inputs);
         let mut older = row.written.field(field) == closed.field(field);
         let visited = written.visit_references(&mut |reference| {
-            let root = self.scope.row_of(&reference.root);
+            let root = self.scope.sight().row_of(&reference.root);
             older &= self.changes.of_root(&reference.root).is_none() && root.is_some_and(|root| root.version < row.version);
         });
         (visited.is_ok() && older).then(|| row.inputs.field(field).cloned()).flatten()

@@ -62,7 +62,7 @@ impl Walk<'_> {
 
     /// What a reference gave when the rows were written, as far as the state tells.
     fn given(&self, reference: &Reference) -> Result<Value> {
-        match self.scope.row_of(&reference.root) {
+        match self.scope.sight().row_of(&reference.root) {
             Some(row) => reference.follow(&row.outputs()),
             None => self.expected.get(reference),
         }

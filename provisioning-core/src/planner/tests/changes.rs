@@ -2,6 +2,7 @@
 
 use super::world::World;
 use super::{check, check_in};
+use crate::resource::StateRow;
 use crate::value::Value;
 
 #[test]
@@ -308,4 +309,26 @@ fn what_was_refreshed_after_its_dependency_changed_still_follows_it() {
     assert_eq!(refresh.steps.iter().map(|step| step.id.as_str()).collect::<Vec<_>>(), ["web/refresh"]);
     world.carry_out(&refresh);
     check_in(&mut world, &document(2), "", "update web (from 1->2) | web/update");
+}
+
+#[test]
+fn of_many_resources_only_what_was_edited_and_what_needs_it_is_compared() {
+    let document = |numbers: std::ops::Range<usize>, edited: usize| -> String {
+        let size = |number: usize| if number == edited { 2 } else { 1 };
+        let from = |number: usize| if number % 3 == 0 { String::new() } else { format!(", from = \"${{t{}.id}}\"", number - 1) };
+        numbers.map(|number| format!("t{number} = {{ size = {}{} }}\n", size(number), from(number))).collect()
+    };
+    let mut world = World::applied(&document(3000..3003, 0));
+    // The rows of all others are like these three.
+    for first in (3003..12_000).step_by(3) {
+        for (place, like) in ["t3000", "t3001", "t3002"].into_iter().enumerate() {
+            let row = serde_json::to_string(&world.state[like]).expect("it serialises");
+            let other = |text: String, back: usize| text.replace(&format!("t{}", 3000 + back), &format!("t{}", first + back));
+            let row: StateRow = serde_json::from_str(&(0..=place).fold(row, other)).expect("a row");
+            world.state.insert(row.name.clone(), row);
+        }
+    }
+    let plan = world.plan(&document(3000..12_000, 9_000), "--no-refresh").expect("a plan");
+    let changed: Vec<_> = plan.changes.iter().map(|change| change.name.as_str()).collect();
+    assert_eq!((changed, plan.unchanged, plan.compared), (vec!["t9000"], 8_999, 2), "itself, and what needs it");
 }
