@@ -94,7 +94,7 @@ fn cases() -> Vec<Case> {
             ..case(
                 "too new",
                 |path| write_at(path, 60, &[0, 0, 0, 9]),
-                "STORE has format 9, this version reads up to 1",
+                "STORE has format 9, this version reads up to 2",
                 "use the version that wrote it, or a newer one",
             )
         },
