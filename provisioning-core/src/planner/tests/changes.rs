@@ -315,8 +315,12 @@ fn what_was_refreshed_after_its_dependency_changed_still_follows_it() {
 fn of_many_resources_only_what_was_edited_and_what_needs_it_is_compared() {
     let document = |numbers: std::ops::Range<usize>, edited: usize| -> String {
         let size = |number: usize| if number == edited { 2 } else { 1 };
-        let from = |number: usize| if number % 3 == 0 { String::new() } else { format!(", from = \"${{t{}.id}}\"", number - 1) };
-        numbers.map(|number| format!("t{number} = {{ size = {}{} }}\n", size(number), from(number))).collect()
+        let from = |number: usize| match number % 3 {
+            0 => String::new(),
+            _ => format!(", from = \"${{t{}.id}}\"", number - 1),
+        };
+        let line = |number| format!("t{number} = {{ size = {}{} }}", size(number), from(number));
+        numbers.map(line).collect::<Vec<_>>().join("\n")
     };
     let mut world = World::applied(&document(3000..3003, 0));
     // The rows of all others are like these three.
