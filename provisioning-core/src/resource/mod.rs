@@ -11,6 +11,6 @@ mod text;
 
 pub use declared::{Checkpoint, Declared, Desired, Lifecycle, Output, ProviderSettings, RetryPolicy, Role};
 pub use diff::{Cause, FieldChange, diff};
-pub(crate) use outputs::Outputs;
+pub(crate) use outputs::{Kept, Outputs};
 pub use row::StateRow;
 pub use text::{TextChange, TextFate, unified};

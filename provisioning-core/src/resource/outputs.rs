@@ -42,7 +42,7 @@ enum Seen<'a> {
 }
 
 /// What a row says that references see: its inputs, over them what the provider reports, and whose fields they are.
-pub(super) struct Kept<'a> {
+pub(crate) struct Kept<'a> {
     kind: &'a Kind,
     role: &'a Role,
     inputs: &'a Value,
@@ -55,8 +55,13 @@ impl<'a> Kept<'a> {
         Self { kind: &row.kind, role: &row.role, inputs: &row.inputs, outputs }
     }
 
+    /// What something that is not there yet was given, as fields of a kind in a role.
+    pub(crate) fn given(role: &'a Role, kind: &'a Kind, inputs: &'a Value) -> Self {
+        Self { kind, role, inputs, outputs: &Value::Null }
+    }
+
     /// All of it, in the clear as far as it can be opened.
-    pub(super) fn opened(&self, sealer: &Sealer) -> Value {
+    pub(crate) fn opened(&self, sealer: &Sealer) -> Value {
         self.open(&self.inputs.overlaid(self.outputs), sealer)
     }
 
@@ -64,7 +69,7 @@ impl<'a> Kept<'a> {
         self.role.seal(sealer, self.kind).open(fields)
     }
 
-    pub(super) fn field(&self, field: &str, sealer: &Sealer) -> Option<Value> {
+    pub(crate) fn field(&self, field: &str, sealer: &Sealer) -> Option<Value> {
         let kept = self.outputs.field(field).or_else(|| self.inputs.field(field))?;
         if kept.is_withheld() {
             self.open(&Value::map([(field, kept.clone())]), sealer).field(field).cloned()

@@ -35,17 +35,18 @@ impl<'a> Changes<'a> {
 
     /// What happens to a resource.
     pub(super) fn of(&self, name: &ResourceName) -> Option<ChangeKind> {
-        match self.scope.linked.graph.place(name.as_str()) {
-            Some(place) => self.declared[*place],
-            None => self.undeclared.get(name.as_str()).copied(),
-        }
+        self.found(self.scope.linked.graph.place(name.as_str()).copied(), name.as_str())
     }
 
     /// What happens to what a reference begins with.
     pub(super) fn of_root(&self, root: &str) -> Option<ChangeKind> {
-        match self.scope.linked.place(root) {
+        self.found(self.scope.linked.place(root), root)
+    }
+
+    fn found(&self, place: Option<usize>, name: &str) -> Option<ChangeKind> {
+        match place {
             Some(place) => self.declared[place],
-            None => self.undeclared.get(root).copied(),
+            None => self.undeclared.get(name).copied(),
         }
     }
 }

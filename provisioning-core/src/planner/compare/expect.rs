@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::name::ResourceName;
 use crate::plan::ChangeKind;
 use crate::planner::scope::Scope;
-use crate::resource::{Role, StateRow};
+use crate::resource::{Kept, Role, StateRow};
 use crate::schema::{Presence, Schema, Sealer};
 use crate::value::{Reference, Value};
 
@@ -58,7 +58,7 @@ impl<'a> Expected<'a> {
                 Some(output) if let Some(value) = self.new_output(place, (wanted, schema), output) => {
                     reference.follow_within(&value)
                 }
-                _ => reference.follow(&self.opened(place, &outputs_of_new(wanted, schema))),
+                _ => reference.follow(&self.kept(place, &outputs_of_new(wanted, schema)).opened(self.sealer)),
             },
         }
     }
@@ -79,19 +79,14 @@ impl<'a> Expected<'a> {
     }
 
     fn new_output(&self, place: usize, (wanted, schema): (&Value, &Schema), output: &str) -> Option<Value> {
-        match wanted.field(output) {
-            Some(value) if value.is_withheld() => {
-                let opened = self.opened(place, &Value::map([(output, value.clone())]));
-                opened.field(output).cloned()
-            }
-            Some(value) => Some(value.clone()),
-            None => is_assigned(schema, output).then_some(Value::Unknown),
-        }
+        let given = self.kept(place, wanted).field(output, self.sealer);
+        given.or_else(|| is_assigned(schema, output).then_some(Value::Unknown))
     }
 
-    fn opened(&self, place: usize, kept: &Value) -> Value {
+    /// Fields of the declaration at a place, in the form that is kept.
+    fn kept<'v>(&'v self, place: usize, fields: &'v Value) -> Kept<'v> {
         let declared = self.scope.entry(place).declared;
-        declared.role.seal(self.sealer, &declared.kind).open(kept)
+        Kept::given(&declared.role, &declared.kind, fields)
     }
 }
 

@@ -21,13 +21,20 @@ impl Body {
     pub(super) fn new(text: Vec<u8>) -> Self {
         if text.len() < LARGE { Self::Plain(text) } else { Self::Packed(compress_prepend_size(&text)) }
     }
+
+    /// The text of the plan that is kept under a hash.
+    ///
+    /// # Errors
+    /// `Corrupt` when it was packed and is not whole.
+    pub(super) fn text(self, hash: &Digest) -> Result<Vec<u8>> {
+        match self {
+            Self::Plain(text) => Ok(text),
+            Self::Packed(packed) => unpack(hash, &packed),
+        }
+    }
 }
 
-/// The text of a plan that was packed.
-///
-/// # Errors
-/// `Corrupt` when it was not.
-pub(super) fn unpack(hash: &Digest, packed: &[u8]) -> Result<Vec<u8>> {
+fn unpack(hash: &Digest, packed: &[u8]) -> Result<Vec<u8>> {
     let damaged = |why: String| corrupt(format!("the plan `{}` cannot be read: {why}", hash.short()));
     let (length, block) = uncompressed_size(packed).map_err(|error| damaged(error.to_string()))?;
     // Whoever damaged it may have put any number there.

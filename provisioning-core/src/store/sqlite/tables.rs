@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 
 use super::failure::explain;
 use super::file::WITH_PACKED;
-use super::packed::{Body, unpack};
+use super::packed::Body;
 use super::parse::{self, Threads};
 use crate::digest::{Digest, DigestKey};
 use crate::error::{Error, Result};
@@ -250,11 +250,8 @@ impl Source for Tables<'_> {
 
 /// The plan that is kept under a hash; `NotFound` where nothing is.
 pub(super) fn plan(hash: &Digest, body: Option<Body>) -> Result<Plan> {
-    match body {
-        Some(Body::Plain(text)) => text::read_plan(hash, Some(&text)),
-        Some(Body::Packed(packed)) => text::read_plan(hash, Some(&unpack(hash, &packed)?)),
-        None => text::read_plan(hash, None),
-    }
+    let text = body.map(|body| body.text(hash)).transpose()?;
+    text::read_plan(hash, text.as_deref())
 }
 
 /// A late result as it is kept.
